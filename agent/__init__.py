@@ -1,0 +1,1 @@
+"""The gateway: polls, seals, stores, forwards; and the collector that verifies."""

@@ -1,0 +1,1 @@
+"""The signed record: format version 1 of the sealed block, writer and verifier."""

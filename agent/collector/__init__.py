@@ -1,0 +1,1 @@
+"""The platform side: verify, store, receipt."""

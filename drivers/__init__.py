@@ -1,0 +1,1 @@
+"""Talks to devices; knows nothing of sites, MQTT or signatures."""

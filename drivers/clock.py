@@ -1,0 +1,25 @@
+"""The clock as a port: types only, nothing here reads a clock."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where time comes from; injected, so that tests own it."""
+
+    def mono_ns(self) -> int:
+        """Nanoseconds of CLOCK_BOOTTIME: never goes back, counts through suspend."""
+        ...
+
+    def utc_ns(self) -> int:
+        """Nanoseconds since 1970 as the system believes them; may jump either way."""
+        ...
+
+
+class Pause(Protocol):
+    """A wait that is exact to about 0.1 ms, for silences on a serial line."""
+
+    async def until(self, mono_ns: int) -> None:
+        """Return as soon as ``Clock.mono_ns()`` has reached ``mono_ns``, never before."""
+        ...

@@ -1,0 +1,99 @@
+"""What may go wrong with a device, sorted by what the caller does next.
+
+``code`` is kebab-case and stable: key of the counter, of the log field and of the sentence that a person reads.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from drivers.quality import Quality
+
+
+class DriverError(Exception):
+    """Anything that keeps a reading from being taken."""
+
+    code: ClassVar[str] = "driver-error"
+    quality: ClassVar[Quality] = Quality.BAD_COMMUNICATION_ERROR
+
+
+class LinkDownError(DriverError):
+    """The port or connection is gone: re-open with back-off, the points are bad meanwhile."""
+
+    code = "link-down"
+    quality = Quality.BAD_NO_COMMUNICATION
+
+
+class PortDeniedError(LinkDownError):
+    """The port is there and may not be opened (rights): a person has to act."""
+
+    code = "port-denied"
+
+
+class PortBusyError(LinkDownError):
+    """Another program holds the port."""
+
+    code = "port-busy"
+
+
+class NoReplyError(DriverError):
+    """Nothing that answers the request came in time: retry, then bad.
+
+    Attributes:
+        raw: every byte that did come before the deadline; empty means silence.
+    """
+
+    code = "no-reply"
+    quality = Quality.BAD_TIMEOUT
+
+    def __init__(self, message: str, raw: bytes = b"") -> None:
+        super().__init__(message)
+        self.raw = raw
+
+
+class FrameError(DriverError):
+    """Bytes came and are no valid frame: resynchronise, retry, count."""
+
+    code = "bad-frame"
+
+    def __init__(self, message: str, raw: bytes = b"") -> None:
+        super().__init__(message)
+        self.raw = raw
+
+
+class ChecksumError(FrameError):
+    """A frame of the right shape with a wrong checksum: never a reading."""
+
+    code = "bad-checksum"
+
+
+class RefusedError(DriverError):
+    """The device answered with a refusal: do not repeat the same request.
+
+    Attributes:
+        exception: the protocol's own number (Modbus exception code).
+    """
+
+    code = "refused"
+    quality = Quality.BAD_NOT_SUPPORTED
+
+    def __init__(self, message: str, exception: int, raw: bytes = b"") -> None:
+        super().__init__(message)
+        self.exception = exception
+        self.raw = raw
+
+
+class ProfileError(DriverError):
+    """A profile cannot be used as it is: mend the file.
+
+    Attributes:
+        where: ``file: key`` of the fault.
+    """
+
+    code = "bad-profile"
+    quality = Quality.BAD_CONFIGURATION_ERROR
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(f"{where}: {what}")
+        self.where = where
+        self.what = what

@@ -1,0 +1,236 @@
+"""Profile: a device model as data. Types and their invariants; ``profile_load`` reads the files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum, IntEnum
+
+from drivers.errors import ProfileError
+
+
+class Kind(IntEnum):
+    """How a point may be aggregated (block format: point kind)."""
+
+    GAUGE = 0
+    COUNTER = 1
+    STATE = 2
+    EVENT = 3
+
+
+class PointClass(IntEnum):
+    """What may be shed when storage runs full (block format: point class)."""
+
+    TELEMETRY = 0
+    BILLING = 1
+    ALARM = 2
+
+
+class Table(Enum):
+    """Modbus data tables (Modbus Application Protocol V1.1b3, 4.3); the value is the read function."""
+
+    COIL = 1
+    DISCRETE_INPUT = 2
+    HOLDING_REGISTER = 3
+    INPUT_REGISTER = 4
+
+    @property
+    def is_bits(self) -> bool:
+        """Whether an address of this table holds one bit rather than 16."""
+        return self in (Table.COIL, Table.DISCRETE_INPUT)
+
+
+class NumberType(Enum):
+    """How registers become a number."""
+
+    BIT = "bit"
+    U16 = "u16"
+    I16 = "i16"
+    U32 = "u32"
+    I32 = "i32"
+    U64 = "u64"
+    I64 = "i64"
+    F32 = "f32"
+    F64 = "f64"
+
+    @property
+    def registers(self) -> int:
+        """Registers that one value takes."""
+        return {"bit": 1, "u16": 1, "i16": 1, "u32": 2, "i32": 2, "u64": 4, "i64": 4, "f32": 2, "f64": 4}[self.value]
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the wire holds IEEE 754."""
+        return self in (NumberType.F32, NumberType.F64)
+
+
+class WordOrder(Enum):
+    """Order of the bytes ABCD of a multi-register value on the wire."""
+
+    BIG = "big"  # ABCD
+    LITTLE = "little"  # CDAB: words swapped
+    DCBA = "dcba"
+    BADC = "badc"  # bytes swapped in each word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModbusLocation:
+    """Where a point stands in a Modbus device.
+
+    Attributes:
+        table: coil, discrete input, input or holding register.
+        address: 0-based address as sent on the wire.
+        bit: bit number in the register, 0 is the least significant; only with type ``bit`` in a register table.
+    """
+
+    table: Table
+    address: int
+    type: NumberType = NumberType.U16
+    words: WordOrder = WordOrder.BIG
+    bit: int | None = None
+
+    @property
+    def count(self) -> int:
+        """Addresses it takes in its table."""
+        return 1 if self.table.is_bits else self.type.registers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """A name in both languages."""
+
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One quantity of a device model.
+
+    Attributes:
+        name: dotted quantity, such as ``voltage.l1``; unique in the profile.
+        unit: UCUM code from ``drivers.units``, None for a state or event.
+        scale: what one count of the raw number is worth in ``unit``.
+        exponent: the sealed value is an integer times ``10 ** exponent``.
+        low: smallest plausible value in ``unit``, None for no bound.
+        high: largest plausible value in ``unit``, None for no bound.
+        sentinels: raw numbers (before scale) that mean 'no value'.
+        period_s: how often it is read, seconds.
+        urgent: whether a change is to be sealed at once.
+    """
+
+    name: str
+    label: Label
+    location: ModbusLocation
+    unit: str | None
+    scale: Decimal
+    exponent: int
+    kind: Kind = Kind.GAUGE
+    klass: PointClass = PointClass.TELEMETRY
+    low: Decimal | None = None
+    high: Decimal | None = None
+    sentinels: tuple[int, ...] = ()
+    period_s: float = 10.0
+    urgent: bool = False
+
+
+class Parity(Enum):
+    """Parity of a character on a serial line; the value is pyserial's letter."""
+
+    NONE = "N"
+    EVEN = "E"
+    ODD = "O"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineSettings:
+    """How characters travel on a serial line."""
+
+    baud: int = 9600
+    parity: Parity = Parity.NONE
+    stop_bits: int = 1
+    data_bits: int = 8
+
+    @property
+    def character_s(self) -> float:
+        """Seconds that one character takes: start, data, parity and stop bits."""
+        bits = 1 + self.data_bits + (self.parity is not Parity.NONE) + self.stop_bits
+        return bits / self.baud
+
+    @property
+    def silence_s(self) -> float:
+        """t3.5 (Modbus over serial line V1.02, 2.5.1.1): 3.5 characters of 11 bits, 1.75 ms above 19,200 Bd."""
+        return 0.00175 if self.baud > 19200 else 3.5 * 11 / self.baud
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the device bears in one read.
+
+    Attributes:
+        block_registers: most registers in one read, 1 to 125.
+        block_bits: most coils or inputs in one read, 1 to 2000.
+        gap_registers: largest hole that may be read along with its neighbours.
+        forbidden: (table, first, last) address ranges that must never be touched.
+        turnaround_ms: longest time the device takes before it answers.
+        pipeline: requests that may be open at once over TCP.
+    """
+
+    block_registers: int = 125
+    block_bits: int = 2000
+    gap_registers: int = 8
+    forbidden: tuple[tuple[Table, int, int], ...] = ()
+    turnaround_ms: int = 200
+    pipeline: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What one point of an example has to give."""
+
+    point: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """Frames from a real device or its manual, and what they mean; checked by ``profile check``."""
+
+    source: str
+    request: bytes
+    reply: bytes
+    expect: tuple[Expected, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A device model.
+
+    Attributes:
+        id: ``vendor/model`` as the file's path below ``profiles/``.
+        protocol: name in ``drivers.registry``, such as ``modbus``.
+        digest: first 16 bytes of SHA-256 over the file as stored (block format: profile-hash).
+        source: manual or map the addresses come from, with revision or page.
+        proof: what proves the profile.
+    """
+
+    id: str
+    vendor: str
+    model: str
+    label: Label
+    protocol: str
+    digest: bytes
+    source: str
+    proof: str
+    line: LineSettings
+    unit: int
+    limits: Limits
+    points: tuple[Point, ...]
+    examples: tuple[Example, ...] = ()
+
+    def index_of(self, name: str) -> int:
+        """Give the index of the point called ``name``; ProfileError if there is none."""
+        for index, point in enumerate(self.points):
+            if point.name == name:
+                return index
+        raise ProfileError(self.id, f"no point {name!r}")

@@ -1,0 +1,86 @@
+"""Ports between the layers of the driver side: what a transport, a line and a device have to offer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from drivers.batch import Batch
+from drivers.profile import LineSettings
+
+
+class ByteStream(Protocol):
+    """A transport: bytes to and from one port or connection. Every failure is a LinkDownError."""
+
+    async def read(self) -> bytes:
+        """Wait for at least one byte and give all that are there."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Hand all of ``data`` over for sending, at once and in order; never blocks."""
+        ...
+
+    def discard_input(self) -> bytes:
+        """Drop what came in and was not read; give it, for the counters and the tap."""
+        ...
+
+    async def set_line(self, settings: LineSettings) -> None:
+        """Change speed, parity and stop bits; a transport without them ignores it."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release the port; a pending read ends with LinkDownError."""
+        ...
+
+
+class Urgency(Enum):
+    """Order of claims on a bus, first first."""
+
+    COMMAND = auto()
+    TECHNICIAN = auto()
+    OVERDUE = auto()
+    REGULAR = auto()
+    PROBE = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """One exchange planned ahead: these points are read together.
+
+    Attributes:
+        points: indexes into the profile's points, ascending.
+        period_s: how often.
+        request_bytes: length of the request on the wire.
+        reply_bytes: length of the good reply on the wire.
+    """
+
+    points: tuple[int, ...]
+    period_s: float
+    request_bytes: int
+    reply_bytes: int
+
+
+class Device(Protocol):
+    """A device that answers when asked; made by ``drivers.registry``."""
+
+    @property
+    def reads(self) -> Sequence[Read]:
+        """The exchanges that read every point once per period. May change after a refusal (a block is split)."""
+        ...
+
+    async def read(self, read: Read) -> Batch:
+        """Do one exchange.
+
+        Raises:
+            LinkDownError: the port is gone.
+            NoReplyError: silence, or only bytes that answer nothing.
+            FrameError: a damaged reply.
+            RefusedError: the device said no; ``reads`` has been re-planned where splitting can help.
+        """
+        ...
+
+    async def probe(self) -> None:
+        """Ask the shortest thing the device can answer; a refusal counts as life. Raises like ``read``."""
+        ...

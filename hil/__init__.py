@@ -1,0 +1,1 @@
+"""Benches: wires, simulators, broker control, measurements. Starts the agent as a process, never imports it."""

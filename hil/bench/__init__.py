@@ -1,0 +1,1 @@
+"""Measurements: `python -m hil.bench NAME` prints figures."""

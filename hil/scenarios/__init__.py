@@ -1,0 +1,1 @@
+"""Whole-chain runs with faults and kills."""

@@ -1,0 +1,1 @@
+"""Device simulators, written from the standards without the codecs under test."""

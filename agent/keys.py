@@ -1,0 +1,284 @@
+"""Keys of a gateway: who it is (identity), what it signs with today (session), and how others name a key.
+
+A key store on files is what every gateway has; one in hardware (PKCS#11) implements the same methods.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final, Protocol
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from agent.errors import ConfigError, KeyUnavailableError
+
+_IDENTITY: Final = "identity.pem"
+_SESSION: Final = re.compile(r"session-(\d{1,19})\.pem")
+_NAMES: Final = {44: "ed25519", 91: "p256"}
+
+
+class SigningKey(Protocol):
+    """A private key that signs (``agent.block.cose.Signer``).
+
+    Attributes:
+        kid: first 8 bytes of SHA-256 over ``spki``.
+        alg: COSE number, -8 for Ed25519 or -7 for P-256.
+        spki: the public key, SubjectPublicKeyInfo in DER.
+    """
+
+    @property
+    def kid(self) -> bytes: ...  # noqa: D102 - described above
+    @property
+    def alg(self) -> int: ...  # noqa: D102
+    @property
+    def spki(self) -> bytes: ...  # noqa: D102
+
+    def sign(self, data: bytes) -> bytes:
+        """Give the 64-byte signature over ``data`` (RFC 8032, or r || s)."""
+        ...
+
+
+class KeyStore(Protocol):
+    """Where private keys live; they never leave it."""
+
+    def identity(self) -> SigningKey: ...  # noqa: D102 - as FileKeyStore
+    def sessions(self) -> tuple[int, ...]: ...  # noqa: D102
+    def session(self, epoch: int) -> SigningKey: ...  # noqa: D102
+    def new_session(self, epoch: int) -> SigningKey: ...  # noqa: D102
+    def destroy_session(self, epoch: int) -> None: ...  # noqa: D102
+
+
+def key_id(spki: bytes) -> bytes:
+    """Give the 8 bytes that select a key; of the first identity key they are the gateway id."""
+    return hashlib.sha256(spki).digest()[:8]
+
+
+class _Ed25519:
+    __slots__ = ("_key", "kid", "spki")
+    alg: ClassVar[int] = -8
+
+    def __init__(self, key: ed25519.Ed25519PrivateKey) -> None:
+        self._key = key
+        self.spki = _spki(key.public_key())
+        self.kid = key_id(self.spki)
+
+    def sign(self, data: bytes) -> bytes:
+        return self._key.sign(data)
+
+
+class _P256:
+    __slots__ = ("_key", "kid", "spki")
+    alg: ClassVar[int] = -7
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        self._key = key
+        self.spki = _spki(key.public_key())
+        self.kid = key_id(self.spki)
+
+    def sign(self, data: bytes) -> bytes:
+        r, s = decode_dss_signature(self._key.sign(data, ec.ECDSA(hashes.SHA256())))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def _spki(public: ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey) -> bytes:
+    return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+class FileKeyStore:
+    """Keys as unencrypted PKCS#8 PEM files, mode 0600, in a folder of mode 0700.
+
+    What protects them is the file mode: a thief of the card has them (block format, 'What each attack meets').
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def has_identity(self) -> bool:
+        """Tell whether this gateway was given an identity."""
+        return (self._folder / _IDENTITY).exists()
+
+    def create_identity(self) -> SigningKey:
+        """Make the identity key, Ed25519.
+
+        Raises:
+            KeyUnavailableError: there is one already (it is never replaced), or the folder cannot be written.
+        """
+        if self.has_identity():
+            raise KeyUnavailableError(f"{self._folder / _IDENTITY} is there already; an identity is never replaced")
+        return self._create(_IDENTITY)
+
+    def identity(self) -> SigningKey:
+        """Give the identity key; KeyUnavailableError if it is missing, damaged or readable by others."""
+        return self._load(_IDENTITY)
+
+    def sessions(self) -> tuple[int, ...]:
+        """Give the epochs whose session keys are here, ascending."""
+        if not self._folder.is_dir():
+            return ()
+        found = (_SESSION.fullmatch(path.name) for path in self._folder.iterdir())
+        return tuple(sorted(int(match[1]) for match in found if match))
+
+    def session(self, epoch: int) -> SigningKey:
+        """Give the session key of ``epoch``; KeyUnavailableError as for ``identity``."""
+        return self._load(_session_name(epoch))
+
+    def new_session(self, epoch: int) -> SigningKey:
+        """Make the session key of ``epoch``, replacing one that never came to sign a stored block."""
+        return self._create(_session_name(epoch))
+
+    def destroy_session(self, epoch: int) -> None:
+        """Overwrite and remove the session key of ``epoch``; nothing happens if it is gone.
+
+        Flash may keep an old copy of the sector all the same: only a hardware store destroys for certain.
+        """
+        path = self._folder / _session_name(epoch)
+        try:
+            with path.open("r+b") as file:
+                file.write(bytes(path.stat().st_size))
+                file.flush()
+                os.fsync(file.fileno())
+            path.unlink()
+            self._sync_folder()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise KeyUnavailableError(f"cannot destroy {path}: {error.strerror}") from error
+
+    def _create(self, name: str) -> SigningKey:
+        key = ed25519.Ed25519PrivateKey.generate()
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        path = self._folder / name
+        fresh = path.with_suffix(".new")
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh.unlink(missing_ok=True)
+            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(pem)
+                file.flush()
+                os.fsync(handle)
+            fresh.replace(path)
+            self._sync_folder()
+        except OSError as error:
+            raise KeyUnavailableError(f"cannot write {path}: {error.strerror}") from error
+        return _Ed25519(key)
+
+    def _load(self, name: str) -> SigningKey:
+        path = self._folder / name
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            with os.fdopen(handle, "rb") as file:
+                mode = os.fstat(handle).st_mode
+                pem = file.read(65536)
+        except FileNotFoundError:
+            raise KeyUnavailableError(f"{path} is missing") from None
+        except OSError as error:
+            raise KeyUnavailableError(f"cannot read {path}: {error.strerror}") from error
+        if mode & 0o077:
+            raise KeyUnavailableError(
+                f"{path} can be read by others (mode {mode & 0o777:04o}); type: chmod 600 {path}"
+            )
+        return _parse_pem(pem, path)
+
+    def _sync_folder(self) -> None:
+        handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _session_name(epoch: int) -> str:
+    return f"session-{epoch}.pem"
+
+
+def _parse_pem(pem: bytes, path: Path) -> SigningKey:
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise KeyUnavailableError(f"{path} holds no private key in PEM without a password") from None
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return _Ed25519(key)
+    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
+        return _P256(key)
+    raise KeyUnavailableError(f"{path} is neither an Ed25519 nor a P-256 key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedKey:
+    """A public key and what people call its owner.
+
+    Attributes:
+        spki: SubjectPublicKeyInfo in DER, 44 bytes (Ed25519) or 91 (P-256, uncompressed).
+    """
+
+    spki: bytes
+    name: str
+
+    @property
+    def kid(self) -> bytes:
+        """First 8 bytes of SHA-256 over the key: what selects it."""
+        return key_id(self.spki)
+
+
+def key_line(spki: bytes, name: str) -> str:
+    """Write a public key as the line that ``init`` and ``collect`` print: ``ed25519 BASE64 NAME``."""
+    return f"{_NAMES[len(spki)]} {base64.b64encode(spki).decode('ascii')} {name}"
+
+
+def parse_key_line(line: str, where: str = "key line") -> NamedKey:
+    """Read ``ed25519 BASE64 NAME`` or ``p256 BASE64 NAME``; the name may hold spaces or be left out.
+
+    Raises:
+        ConfigError: at ``where``, what is wrong with it.
+    """
+    kind, _, rest = line.strip().partition(" ")
+    text, _, name = rest.strip().partition(" ")
+    if kind not in _NAMES.values():
+        raise ConfigError(where, f"a key line starts with ed25519 or p256, not {kind[:20]!r}")
+    try:
+        spki = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ConfigError(where, "the key is no base64", "copy the whole line as it was printed") from None
+    if _NAMES.get(len(spki)) != kind or not _is_public_key(spki):
+        raise ConfigError(where, f"the key is no {kind} public key", "copy the whole line as it was printed")
+    return NamedKey(spki=spki, name=name.strip())
+
+
+def _is_public_key(spki: bytes) -> bool:
+    try:
+        key = serialization.load_der_public_key(spki)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    if isinstance(key, ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey):
+        return _spki(key) == spki
+    return False
+
+
+def load_trust(path: Path) -> tuple[NamedKey, ...]:
+    """Read a trust file: one key line each, empty lines and lines starting with ``#`` left out.
+
+    Raises:
+        ConfigError: the file cannot be read, or a line is wrong; it names ``file:line:1``.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ConfigError(str(path), f"cannot read the trust file: {reason}") from error
+    return tuple(
+        parse_key_line(line, f"{path}:{number}:1")
+        for number, line in enumerate(lines, start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    )

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 
+from agent.language import Language as Language  # noqa: PLC0414 - callers find it here too
 from drivers.profile import LineSettings, Profile
-
-
-class Language(Enum):
-    """Languages of everything a person reads."""
-
-    EN = "en"
-    ZH = "zh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

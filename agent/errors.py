@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from agent.finding import Finding
 
 
 class AgentError(Exception):
@@ -18,15 +21,17 @@ class ConfigError(AgentError):
         where: ``file:line:column`` or ``file: key``.
         what: one sentence.
         hint: what to do, empty if the sentence says it.
+        findings: everything that is wrong with the file, where more than this is known; ``agent.finding.Finding``.
     """
 
     code = "bad-config"
 
-    def __init__(self, where: str, what: str, hint: str = "") -> None:
+    def __init__(self, where: str, what: str, hint: str = "", findings: tuple[Finding, ...] = ()) -> None:
         super().__init__(f"{where}: {what}" + (f" ({hint})" if hint else ""))
         self.where = where
         self.what = what
         self.hint = hint
+        self.findings = findings
 
 
 class KeyUnavailableError(AgentError):

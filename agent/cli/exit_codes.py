@@ -1,0 +1,51 @@
+"""Exit codes of the command, the numbers of BSD sysexits(3) where it has one. One table, here and in README.md."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a script may conclude from how the command ended."""
+
+    DONE = 0  # done, or the answer is yes
+    NO = 1  # it worked, and the answer is no
+    USAGE = 2  # the command was typed wrongly
+    CANNOT_JUDGE = 3  # neither yes nor no: something needed for the answer is missing
+    BAD_DATA = 65  # a file or a profile is not what it should be
+    NO_ANSWER = 69  # no device, or no agent, answers
+    CRASH = 70  # a fault of this program
+    IO = 74  # a port, a disk or a pipe failed
+    TRY_LATER = 75  # busy now
+    NOT_ALLOWED = 77  # rights are missing
+    CONFIG = 78  # the site file is wrong
+    INTERRUPTED = 130  # Ctrl-C
+
+
+OF_CODE = {
+    "bad-config": ExitCode.CONFIG,
+    "bad-profile": ExitCode.BAD_DATA,
+    "key-unavailable": ExitCode.NOT_ALLOWED,
+    "storage-failed": ExitCode.IO,
+    "chain-damaged": ExitCode.BAD_DATA,
+    "agent-unreachable": ExitCode.NO_ANSWER,
+    "agent-error": ExitCode.NO,
+    "uplink-refused": ExitCode.NO_ANSWER,
+    "link-down": ExitCode.IO,
+    "port-denied": ExitCode.NOT_ALLOWED,
+    "port-busy": ExitCode.TRY_LATER,
+    "no-reply": ExitCode.NO_ANSWER,
+    "refused": ExitCode.NO,
+    "bad-frame": ExitCode.BAD_DATA,
+    "bad-checksum": ExitCode.BAD_DATA,
+    "driver-error": ExitCode.NO_ANSWER,
+    "file-missing": ExitCode.IO,
+    "file-denied": ExitCode.NOT_ALLOWED,
+    "file-failed": ExitCode.IO,
+}
+"""How the command ends when an error with this code stopped it."""
+
+
+def of_code(code: str) -> ExitCode:
+    """Give the exit code of an error's kebab-case code; NO for one that says nothing else."""
+    return OF_CODE.get(code, ExitCode.NO)

@@ -1,0 +1,265 @@
+"""The tables of ``site.toml`` -> the dataclasses of ``agent.config``; all faults are collected, none is raised."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from agent.config import BlockRules, Bus, OutboxLimits, Site, SiteDevice, SiteIdentity, Uplink
+from agent.config_values import Table, nearest
+from agent.language import Language, parse
+from drivers.errors import ProfileError
+from drivers.profile import LineSettings, Parity, Profile
+
+SCHEMA: Final = 1
+_BAUDS: Final = (50, 4_000_000)
+_PARITIES: Final = {"none": Parity.NONE, "even": Parity.EVEN, "odd": Parity.ODD}
+_MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+
+
+def read_site(root: Table, *, base: Path, roots: Sequence[Path], digest: bytes) -> Site:
+    """Read the whole file; the site is to be thrown away if the table's problems hold an error.
+
+    Args:
+        root: the file as parsed.
+        base: folder that relative paths in the file start from.
+        roots: where profiles are looked for.
+        digest: goes into the site as it is.
+    """
+    schema = root.integer("schema", SCHEMA, 1, 2**31)
+    if schema != SCHEMA:
+        root.report("newer-schema", "schema", value=schema)
+    identity = _identity(root.table("site"))
+    outbox = _outbox(root.table("outbox"))
+    block = _block(root.table("block"))
+    state_dir, run_dir = _folders(root.table("state"), base)
+    uplinks = tuple(_uplink(table, base) for table in root.tables("uplink"))
+    bus_tables, device_tables = root.tables("bus"), root.tables("device")
+    buses = tuple(_bus(table, base) for table in bus_tables)
+    _names_differ(bus_tables)
+    _ports_differ(bus_tables, buses)
+    profiles: dict[str, Profile | None] = {}
+    devices = tuple(_device(table, buses, roots, profiles) for table in device_tables)
+    _names_differ(device_tables)
+    _units_differ(device_tables, devices)
+    root.close()
+    return Site(
+        identity=identity,
+        buses=buses,
+        devices=tuple(device for device in devices if device is not None),
+        uplinks=uplinks,
+        outbox=outbox,
+        block=block,
+        state_dir=state_dir,
+        run_dir=run_dir,
+        digest=digest,
+    )
+
+
+def _identity(table: Table) -> SiteIdentity:
+    name = table.name()
+    label = table.text("label")
+    timezone = table.text("timezone", "UTC")
+    language = table.text("language", "en")
+    try:
+        ZoneInfo(timezone)
+    except (ValueError, OSError, KeyError):  # a path, a folder, a name that is not there
+        table.report("unknown-timezone", "timezone", value=timezone)
+    known = parse(language)
+    if known is None:
+        table.report("unknown-value", "language", key="language", value=language, known="en, zh-CN")
+    table.close()
+    return SiteIdentity(name=name, label=label, timezone=timezone, language=known or Language.EN)
+
+
+def _outbox(table: Table) -> OutboxLimits:
+    usual = OutboxLimits()
+    limits = OutboxLimits(
+        keep_bytes=table.size_bytes("keep", usual.keep_bytes),
+        archive_days=table.integer("archive_days", usual.archive_days, 0, 36_500),
+        archive_bytes=table.size_bytes("archive", usual.archive_bytes),
+    )
+    table.close()
+    return limits
+
+
+def _block(table: Table) -> BlockRules:
+    usual = BlockRules()
+    rules = BlockRules(
+        max_readings=table.integer("max_readings", usual.max_readings, 1, 4096),
+        max_age_s=table.number("max_age_s", usual.max_age_s, 0.05, 60),
+        heartbeat_s=table.number("heartbeat_s", usual.heartbeat_s, 1, 3600),
+        flash_budget_mb_day=table.integer("flash_budget_mb_day", usual.flash_budget_mb_day, 1, 10**6),
+        epoch_max_days=table.number("epoch_max_days", usual.epoch_max_days, 0.001, 366),
+    )
+    table.close()
+    return rules
+
+
+def _folders(table: Table, base: Path) -> tuple[Path, Path]:
+    state = _path(table, "dir", base) or Path("/var/lib/tidegate")
+    run = _path(table, "run_dir", base) or (Path("/run/tidegate") if not table.text("dir") else state / "run")
+    table.close()
+    return state, run
+
+
+def _uplink(table: Table, base: Path) -> Uplink:
+    url = table.text("url", required=True)
+    if url and not _is_mqtt(url):
+        table.report("bad-url", "url", key="url", value=url, example="mqtts://mqtt.example.org:8883")
+    receipt_key = table.text("receipt_key", required=True)
+    if receipt_key and not _is_key_line(receipt_key):
+        table.report("bad-key-line", "receipt_key", key="receipt_key")
+    usual = Uplink(url="", receipt_key="")
+    uplink = Uplink(
+        url=url,
+        receipt_key=receipt_key,
+        ca_file=_path(table, "ca_file", base),
+        cert_file=_path(table, "cert_file", base),
+        key_file=_path(table, "key_file", base),
+        username=table.text("username") or None,
+        password_file=_path(table, "password_file", base),
+        protocol=table.integer("protocol", usual.protocol, 4, 5),
+        window=table.integer("window", usual.window, 1, 1000),
+        keepalive_s=table.integer("keepalive_s", usual.keepalive_s, 5, 3600),
+    )
+    if (uplink.cert_file is None) is not (uplink.key_file is None):
+        table.report("half-certificate", "key_file" if uplink.cert_file is None else "cert_file")
+    table.close()
+    return uplink
+
+
+def _bus(table: Table, base: Path) -> Bus:
+    port = table.text("port", required=True)
+    if port.startswith("tcp:") and not _is_tcp(port):
+        table.report("bad-url", "port", key="port", value=port, example="tcp://192.168.1.20:502")
+    bus = Bus(
+        name=table.name(),
+        port=port if "://" in port or not port else str(base / port),
+        line=_line(table, LineSettings()),
+        echo=table.flag("echo", False),
+        retry=table.integer("retry", 0, 0, 5),
+    )
+    table.close()
+    return bus
+
+
+def _line(table: Table, usual: LineSettings) -> LineSettings:
+    words = {parity: word for word, parity in _PARITIES.items()}
+    return LineSettings(
+        baud=table.integer("baud", usual.baud, *_BAUDS),
+        parity=_PARITIES[table.choice("parity", tuple(_PARITIES), words[usual.parity])],
+        stop_bits=table.integer("stop_bits", usual.stop_bits, 1, 2),
+        data_bits=table.integer("data_bits", usual.data_bits, 7, 8),
+    )
+
+
+def _device(
+    table: Table, buses: Sequence[Bus], roots: Sequence[Path], profiles: dict[str, Profile | None]
+) -> SiteDevice | None:
+    name = table.name()
+    bus = _known_bus(table, buses)
+    tcp = bus is not None and bus.port.startswith("tcp:")
+    unit = table.integer("unit", 1, 0 if tcp else 1, 255 if tcp else 247, required=True)
+    profile = _profile(table, roots, profiles)
+    every_s = table.duration_s("every", None)
+    line = None
+    if table.holds("line"):
+        inline = table.table("line")
+        line = _line(inline, bus.line if bus is not None else LineSettings())
+        inline.close()
+    table.close()
+    if profile is None or bus is None:
+        return None
+    return SiteDevice(name=name, bus=bus.name, unit=unit, profile=profile, every_s=every_s, line=line)
+
+
+def _known_bus(table: Table, buses: Sequence[Bus]) -> Bus | None:
+    wanted = table.text("bus", required=True)
+    found = next((bus for bus in buses if bus.name == wanted), None)
+    if found is None and wanted:
+        names = [bus.name for bus in buses]
+        table.report(
+            "unknown-bus", "bus", nearest=nearest(wanted, names), value=wanted, known=", ".join(names) or "-"
+        )
+    return found
+
+
+def _profile(table: Table, roots: Sequence[Path], profiles: dict[str, Profile | None]) -> Profile | None:
+    from drivers.profile_load import find_profile, load_profile  # noqa: PLC0415 - a site without devices needs none
+
+    name = table.text("profile", required=True)
+    if not name:
+        return None
+    if name not in profiles:
+        profiles[name] = None
+        try:
+            profiles[name] = load_profile(find_profile(name, roots))
+        except ProfileError as error:
+            table.report("bad-profile", "profile", detail=str(error))
+    return profiles[name]
+
+
+def _names_differ(tables: Sequence[Table]) -> None:
+    seen: set[str] = set()
+    for table in tables:
+        name = table.text("name")
+        if name and name in seen:
+            table.report("name-twice", "name", value=name)
+        seen.add(name)
+
+
+def _ports_differ(tables: Sequence[Table], buses: Sequence[Bus]) -> None:
+    seen: dict[str, str] = {}
+    for table, bus in zip(tables, buses, strict=True):
+        other = seen.setdefault(bus.port, bus.name)
+        if bus.port and other != bus.name:
+            table.report("port-twice", "port", port=bus.port, other=other)
+
+
+def _units_differ(tables: Sequence[Table], devices: Sequence[SiteDevice | None]) -> None:
+    seen: dict[tuple[str, int], str] = {}
+    for table, device in zip(tables, devices, strict=True):
+        if device is None:
+            continue
+        other = seen.setdefault((device.bus, device.unit), device.name)
+        if other != device.name:
+            table.report("unit-twice", "unit", warning=True, unit=device.unit, bus=device.bus, other=other)
+
+
+def _path(table: Table, key: str, base: Path) -> Path | None:
+    text = table.text(key)
+    return base / Path(text).expanduser() if text else None
+
+
+def _is_mqtt(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = parts.username is None and not parts.path.strip("/") and not parts.query and not parts.fragment
+    return parts.scheme in _MQTT_PORTS and bool(parts.hostname) and plain and port != 0
+
+
+def _is_tcp(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "tcp" and bool(parts.hostname) and bool(parts.port) and not parts.path.strip("/")
+    except ValueError:
+        return False
+
+
+def _is_key_line(line: str) -> bool:
+    words = line.split()
+    if len(words) < 2 or words[0] not in ("ed25519", "p256"):
+        return False
+    try:
+        return len(base64.b64decode(words[1], validate=True)) in (44, 91)
+    except binascii.Error:
+        return False

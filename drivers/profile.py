@@ -26,6 +26,13 @@ class PointClass(IntEnum):
     ALARM = 2
 
 
+class Framing(Enum):
+    """How a Modbus PDU travels: with unit and CRC on a serial line, with an MBAP header over TCP."""
+
+    RTU = "rtu"
+    TCP = "tcp"
+
+
 class Table(Enum):
     """Modbus data tables (Modbus Application Protocol V1.1b3, 4.3); the value is the read function."""
 
@@ -200,6 +207,7 @@ class Example:
     request: bytes
     reply: bytes
     expect: tuple[Expected, ...]
+    framing: Framing = Framing.RTU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

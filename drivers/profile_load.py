@@ -1,0 +1,194 @@
+"""Profile files: finding them, and TOML -> Profile. profiles/README.md lists the keys.
+
+Schema 1 is read for ever; a later one gets its own reader beside this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+import profiles
+from drivers.errors import ProfileError
+from drivers.profile import Example, Limits, Point, Profile
+from drivers.profile_fields import Fields, hint
+from drivers.profile_point import read_point
+from drivers.profile_sections import is_forbidden, overlaps, read_example, read_head, read_limits, read_line
+
+T = TypeVar("T")
+
+LOCAL_ROOT: Final = Path("/etc/tidegate/profiles")
+
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*")
+_KEYS: Final = (
+    "schema", "vendor", "model", "name", "protocol", "source", "proof", "line", "limits", "point", "example",
+)  # fmt: skip
+_MAX_FILE_BYTES: Final = 1_000_000
+
+
+def builtin_roots(local: Path = LOCAL_ROOT) -> tuple[Path, ...]:
+    """Give the folders that hold profiles, first one first: the gateway's own, then those of the installation."""
+    return local, Path(profiles.__path__[0])
+
+
+def list_profiles(roots: Sequence[Path]) -> tuple[str, ...]:
+    """Give every profile id below ``roots``, sorted, each once."""
+    return tuple(sorted({_id_of(path) for root in roots for path in root.glob("*/*.toml")}))
+
+
+def find_profile(profile_id: str, roots: Sequence[Path]) -> Path:
+    """Find the file of ``vendor/model`` in the first of ``roots`` that has it.
+
+    Raises:
+        ProfileError: no such profile (the nearest one is named), or no well-formed id.
+    """
+    if not _ID.fullmatch(profile_id):
+        raise ProfileError(profile_id, "is not of the form vendor/model")
+    for root in roots:
+        path = root / f"{profile_id}.toml"
+        if path.is_file():
+            return path
+    raise ProfileError(profile_id, f"no such profile; {hint(profile_id, list_profiles(roots))}")
+
+
+def load_profile(path: Path) -> Profile:
+    """Read one profile file.
+
+    Raises:
+        ProfileError: the file cannot be read or its first fault; ``where`` is ``file: key``.
+    """
+    parsed = read_profile(path)
+    if parsed.profile is None:
+        raise parsed.faults[0]
+    return parsed.profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """What a profile file gave: a profile, or every fault that keeps it from being one (at least one)."""
+
+    profile: Profile | None
+    faults: tuple[ProfileError, ...]
+
+
+def read_profile(path: Path) -> Parsed:
+    """Read one profile file and go on behind a fault, so that a person sees them all at once; never raises."""
+    try:
+        content = _content(path)
+        top = Fields(_parse(content, path), f"{path}:", _KEYS)
+        top.integer("schema", 1, 1)
+    except ProfileError as fault:
+        return Parsed(profile=None, faults=(fault,))
+    return _Reader(path, content, top).read()
+
+
+class _Reader:
+    """Reads section by section and collects the faults."""
+
+    def __init__(self, path: Path, content: bytes, top: Fields) -> None:
+        self._path = path
+        self._content = content
+        self._top = top
+        self._faults: list[ProfileError] = []
+
+    def read(self) -> Parsed:
+        top = self._top
+        head = self._try(partial(read_head, top))
+        line = self._try(partial(read_line, top))
+        limits = self._try(partial(read_limits, top))
+        points = tuple(self._points())
+        self._cross_check(points, limits)
+        examples = tuple(self._examples({p.name for p in points}))
+        if self._faults or head is None or line is None or limits is None:
+            return Parsed(profile=None, faults=tuple(self._faults))
+        profile = Profile(
+            id=_id_of(self._path),
+            vendor=head.vendor,
+            model=head.model,
+            label=head.label,
+            protocol=head.protocol,
+            digest=hashlib.sha256(self._content).digest()[:16],
+            source=head.source,
+            proof=head.proof,
+            line=line.settings,
+            unit=line.unit,
+            limits=limits,
+            points=points,
+            examples=examples,
+        )
+        return Parsed(profile=profile, faults=())
+
+    def _try(self, part: Callable[[], T]) -> T | None:
+        try:
+            return part()
+        except ProfileError as fault:
+            self._faults.append(fault)
+            return None
+
+    def _points(self) -> Iterator[Point]:
+        tables = self._try(partial(self._top.items, "point")) or []
+        if not tables:
+            self._faults.append(self._top.fault("point", "a profile needs at least one"))
+        for number, data in enumerate(tables, 1):
+            where = f"{self._path}: point[{_name_or(data, number)}]"
+            point = self._try(partial(read_point, data, where))
+            if point is not None:
+                yield point
+
+    def _examples(self, names: set[str]) -> Iterator[Example]:
+        for number, data in enumerate(self._try(partial(self._top.items, "example")) or [], 1):
+            where = f"{self._path}: example[{number}]"
+            example = self._try(partial(read_example, data, where, names))
+            if example is not None:
+                yield example
+
+    def _cross_check(self, points: tuple[Point, ...], limits: Limits | None) -> None:
+        names: set[str] = set()
+        for point in points:
+            if point.name in names:
+                self._faults.append(ProfileError(f"{self._path}: point[{point.name}].name", "stands twice"))
+            names.add(point.name)
+        for first, second in overlaps(points):
+            where = f"{self._path}: point[{second.name}].at"
+            place = f"0x{second.location.address:04X}"
+            self._faults.append(ProfileError(where, f"points {first.name} and {second.name} overlap at {place}"))
+        for point in points:
+            if limits is not None and is_forbidden(point, limits):
+                where = f"{self._path}: point[{point.name}].at.address"
+                self._faults.append(ProfileError(where, "lies in a forbidden range of [limits]"))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ProfileError(str(path), f"cannot be read: {error.strerror}") from error
+    if len(content) > _MAX_FILE_BYTES:
+        raise ProfileError(str(path), f"is larger than {_MAX_FILE_BYTES} bytes")
+    return content
+
+
+def _parse(content: bytes, path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(content.decode(), parse_float=Decimal)
+    except UnicodeDecodeError as error:
+        raise ProfileError(str(path), f"is not UTF-8 at byte {error.start}") from error
+    except (tomllib.TOMLDecodeError, ArithmeticError) as error:
+        raise ProfileError(str(path), f"is not TOML: {error}") from error
+
+
+def _id_of(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+def _name_or(data: object, number: int) -> str:
+    name = data.get("name") if isinstance(data, dict) else None
+    return name if isinstance(name, str) and name else str(number)

@@ -1,0 +1,167 @@
+"""Data of a read reply -> columns: the conversions of one block, compiled when the profile is loaded.
+
+A block costs one ``struct`` call on the polling path; points whose raw number is the mantissa cost nothing more.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, Final, Protocol, TypeAlias
+
+from drivers.batch import Value
+from drivers.profile import NumberType, Point
+from drivers.protocols.modbus_numbers import Convert, convert_of, reason_of, reorder_of
+
+Columns: TypeAlias = tuple[tuple[Value, ...], tuple[int, ...]]
+"""Values and OPC UA statuses, one of each for each point."""
+
+_CODES: Final = {
+    NumberType.BIT: "H",
+    NumberType.U16: "H",
+    NumberType.I16: "h",
+    NumberType.U32: "I",
+    NumberType.I32: "i",
+    NumberType.U64: "Q",
+    NumberType.I64: "q",
+    NumberType.F32: "f",
+    NumberType.F64: "d",
+}
+
+
+class Conversion(Protocol):
+    """What one block of a device model means."""
+
+    def columns(self, data: bytes) -> Columns:
+        """Convert the data of a reply, exactly as long as the block asks for."""
+        ...
+
+
+def compile_block(points: Sequence[Point], first: int, count: int) -> Conversion:
+    """Compile the conversion of ``points``, which lie in ``count`` addresses of one table from ``first`` on."""
+    if points[0].location.table.is_bits:
+        return _Bits(points, first)
+    return _Registers(points, first, count)
+
+
+class _Bits:
+    """Coils or discrete inputs: the first one is the lowest bit of the first byte (V1.1b3, 6.1)."""
+
+    __slots__ = ("_good", "_masks")
+
+    def __init__(self, points: Sequence[Point], first: int) -> None:
+        self._masks = tuple(1 << p.location.address - first for p in points)
+        self._good = (0,) * len(points)
+
+    def columns(self, data: bytes) -> Columns:
+        packed = int.from_bytes(data, "little")
+        return tuple([packed & mask != 0 for mask in self._masks]), self._good
+
+
+class _Registers:
+    """Registers, high byte first (V1.1b3, 4.2)."""
+
+    __slots__ = ("_good", "_guarded", "_pick", "_points", "_restore", "_sentinels", "_special", "_unpack")
+
+    def __init__(self, points: Sequence[Point], first: int, count: int) -> None:
+        self._points = tuple(points)
+        self._good = (0,) * len(points)
+        places = [(p.location.address - first, _code(p)) for p in points]
+        ordered = sorted(set(places))
+        self._unpack = struct.Struct(_layout(ordered, count)).unpack
+        self._pick: Callable[[Any], tuple[Any, ...]] | None = None
+        if places != ordered:
+            index = {place: i for i, place in enumerate(ordered)}
+            self._pick = _picker([index[place] for place in places])
+        self._restore = {i: r for i, p in enumerate(points) if (r := _restore(p)) is not None}
+        plain = [i for i, p in enumerate(points) if convert_of(p) is None and i not in self._restore]
+        self._guarded = tuple((i, frozenset(points[i].sentinels)) for i in plain if points[i].sentinels)
+        self._sentinels = frozenset(raw for _, raws in self._guarded for raw in raws)
+        self._special = tuple((i, _special(p, self._restore.get(i))) for i, p in enumerate(points) if i not in plain)
+
+    def columns(self, data: bytes) -> Columns:
+        raw = self._unpack(data)
+        if self._pick is not None:
+            raw = self._pick(raw)
+        is_clean = self._sentinels.isdisjoint(raw)
+        if is_clean and not self._special:
+            return raw, self._good
+        values: list[Value] = list(raw)
+        bad: list[int] = []
+        for i, convert in self._special:
+            values[i] = value = convert(raw[i])
+            if value is None:
+                bad.append(i)
+        if not is_clean:
+            for i, nothing in self._guarded:
+                if raw[i] in nothing:
+                    values[i] = None
+                    bad.append(i)
+        return tuple(values), (self._statuses(raw, bad) if bad else self._good)
+
+    def _statuses(self, raw: tuple[Any, ...], bad: Sequence[int]) -> tuple[int, ...]:
+        statuses = list(self._good)
+        for i in bad:
+            restore = self._restore.get(i)
+            statuses[i] = int(reason_of(self._points[i], restore(raw[i]) if restore else raw[i]))
+        return tuple(statuses)
+
+
+def _code(point: Point) -> str:
+    """Give the ``struct`` code of a point; bytes where the device's order is none that ``struct`` knows."""
+    number = point.location.type
+    if reorder_of(number, point.location.words) is None:
+        return _CODES[number]
+    return f"{2 * number.registers}s"
+
+
+def _layout(ordered: Sequence[tuple[int, str]], count: int) -> str:
+    """Write the ``struct`` format of a block: the places of ``ordered``, holes skipped."""
+    layout, position = [">"], 0
+    for offset, code in ordered:
+        if offset < position:
+            raise ValueError(f"points share register {offset} of their block")  # the loader refuses such profiles
+        layout.append(f"{2 * (offset - position)}x{code}")
+        position = offset + struct.calcsize(f">{code}") // 2
+    layout.append(f"{2 * (count - position)}x")
+    return "".join(layout)
+
+
+def _picker(indexes: Sequence[int]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(indexes) == 1:  # itemgetter of one index gives no tuple
+        only = indexes[0]
+        return lambda raw: (raw[only],)
+    return itemgetter(*indexes)
+
+
+def _restore(point: Point) -> Callable[[bytes], int | float] | None:
+    """Give what turns bytes in the device's own order into the number; None where ``struct`` already did."""
+    number = point.location.type
+    reorder = reorder_of(number, point.location.words)
+    if reorder is None:
+        return None
+    unpack = struct.Struct(f">{_CODES[number]}").unpack
+
+    def restore(data: bytes) -> int | float:
+        value: int | float = unpack(reorder(data))[0]
+        return value
+
+    return restore
+
+
+def _special(point: Point, restore: Callable[[bytes], int | float] | None) -> Convert:
+    convert = convert_of(point)
+    if restore is None:
+        assert convert is not None  # else the point were plain
+        return convert
+    nothing = frozenset(point.sentinels)
+    if convert is None:
+
+        def bare(data: bytes) -> Value:
+            raw = restore(data)
+            return None if raw in nothing else int(raw)
+
+        return bare
+    after = convert
+    return lambda data: after(restore(data))

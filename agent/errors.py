@@ -46,6 +46,12 @@ class StorageError(AgentError):
     code = "storage-failed"
 
 
+class DiskFullError(StorageError):
+    """No room on the disk: as StorageError; receipted blocks may go so that sealing can go on."""
+
+    code = "disk-full"
+
+
 class ChainDamagedError(StorageError):
     """What is stored does not fit together (a restored backup, a damaged file): never sign over it."""
 

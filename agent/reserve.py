@@ -1,0 +1,45 @@
+"""Disk space set aside, so that something can still be deleted when the disk is full."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+RESERVE_BYTES: Final = 2 * 1024 * 1024
+"""Room for the write-ahead log of a good many deletions, and for the blocks sealed meanwhile."""
+
+
+class Reserve:
+    """A file of allocated blocks that means nothing; without it SQLite on a full disk cannot even delete."""
+
+    def __init__(self, path: Path, size_bytes: int = RESERVE_BYTES) -> None:
+        self._path = path
+        self._size_bytes = size_bytes
+
+    def give_back(self) -> bool:
+        """Free the space; False if there was none set aside."""
+        try:
+            self._path.unlink()
+        except OSError:
+            return False
+        return True
+
+    def set_aside(self) -> bool:
+        """Allocate the space unless it is; False while the disk has no room for it twice over."""
+        try:
+            if self._path.exists() and self._path.stat().st_size == self._size_bytes:
+                return True
+            if self.free_bytes() < 2 * self._size_bytes:
+                return False
+            with self._path.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, self._size_bytes)
+        except OSError:
+            self.give_back()
+            return False
+        return True
+
+    def free_bytes(self) -> int:
+        """Give what the disk can still take; what is set aside counts as taken."""
+        disk = os.statvfs(self._path.parent)
+        return disk.f_bavail * disk.f_frsize

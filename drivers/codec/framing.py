@@ -1,0 +1,92 @@
+"""What every codec offers, and what the link and the conformance suite expect of it.
+
+A codec is sans-io: any bytes in, frames and noise out. It never raises, never loses a byte and holds a bounded
+number; ``conformance.check_codec`` checks that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, TypeVar
+
+
+class NoiseReason(Enum):
+    """Why bytes are no part of a frame that was waited for; the value is the key of a counter."""
+
+    GLITCH = "glitch"
+    """Only 00, FE and FF: what a line without bias resistors makes of its turn-round."""
+    ECHO = "echo"
+    """Our own request, heard back."""
+    OTHER_UNIT = "other-unit"
+    """A whole reply of a unit that was not asked."""
+    OTHER_REPLY = "other-reply"
+    """A whole reply of the right unit to another request, such as a late one."""
+    BAD_CHECKSUM = "bad-checksum"
+    """The reply that was waited for, by shape, with a wrong checksum."""
+    CUT_SHORT = "cut-short"
+    """The beginning of a reply whose rest never came."""
+    SURPLUS = "surplus"
+    """The same reply once more."""
+    GARBAGE = "garbage"
+    """Nothing known."""
+
+
+class Frame(Protocol):
+    """One whole frame; codecs add their fields."""
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes as they were on the wire, checksum and all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """Bytes that belong to no frame."""
+
+    raw: bytes
+    reason: NoiseReason
+
+
+F_co = TypeVar("F_co", bound=Frame, covariant=True)
+
+
+class Decoder(Protocol[F_co]):
+    """Bytes to frames, in wire order. Total: no input makes it raise."""
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that are held back because they may become a frame."""
+        ...
+
+    def feed(self, data: bytes) -> Iterator[F_co | Noise]:
+        """Give all that ``data`` completes. To be run to its end."""
+        ...
+
+    def flush(self) -> Iterator[F_co | Noise]:
+        """Give what is held back, since no more bytes will come; afterwards nothing is buffered."""
+        ...
+
+
+class ReplyDecoder(Decoder[F_co], Protocol[F_co]):
+    """A decoder made for the reply to one request; used for that exchange alone."""
+
+    @property
+    def peer(self) -> bytes:
+        """Who was asked: key for what the link learns of a device."""
+        ...
+
+    @property
+    def likeness(self) -> bytes:
+        """What a reply shows of its request. Requests of one likeness have replies that cannot be told apart."""
+        ...
+
+
+GLITCH_BYTES = frozenset(b"\x00\xfe\xff")
+
+
+def is_glitch(data: bytes) -> bool:
+    """Tell whether ``data`` is what an unbiased pair makes when a driver lets go: only 00, FE and FF."""
+    return GLITCH_BYTES.issuperset(data)

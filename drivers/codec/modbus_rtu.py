@@ -1,0 +1,246 @@
+"""Modbus RTU frames (Modbus over serial line V1.02, 2.5.1): unit, PDU, CRC-16 with the low byte first.
+
+Frames are found by length and checksum, never by silence: on Linux nobody sees t1.5. A reply is known by what was
+asked; an overheard line is tried against every shape that the functions allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from drivers.codec.checksum import crc16_modbus, crc16_modbus_bytes
+from drivers.codec.framing import Noise, NoiseReason, is_glitch
+from drivers.codec.modbus_pdu import EXCEPTION_FLAG, is_read, payload_bytes, reply_bytes
+
+LONGEST: Final = 256  # bytes of a frame (2.5.1.1)
+OVERHEAD: Final = 3  # unit and CRC
+_EXCEPTION_BYTES: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RtuFrame:
+    """One frame with a right checksum.
+
+    Attributes:
+        unit: Modbus address, 0 is a broadcast.
+        pdu: function code and what follows, without the checksum.
+        raw: the whole frame.
+    """
+
+    unit: int
+    pdu: bytes
+    raw: bytes
+
+
+def encode(unit: int, pdu: bytes) -> bytes:
+    """Put ``pdu`` into a frame for or from ``unit``."""
+    body = bytes((unit,)) + pdu
+    return body + crc16_modbus_bytes(body)
+
+
+def _frame(raw: bytes) -> RtuFrame:
+    return RtuFrame(unit=raw[0], pdu=raw[1:-2], raw=raw)
+
+
+class RtuReplyDecoder:
+    """Finds the reply to one request among whatever the line brings.
+
+    Noise before the reply comes with the reply or with the flush, sorted by what it is. When a reply of the right
+    shape has a wrong checksum and no other can have begun, ``BAD_CHECKSUM`` comes at once: waiting on is of no use.
+    """
+
+    def __init__(self, request: bytes) -> None:
+        """Take the whole request frame, checksum and all."""
+        self._request = request
+        pdu = request[1:-2]
+        self._pdu = pdu
+        if is_read(pdu):
+            self._prefix = request[:2] + bytes((payload_bytes(pdu),))
+        else:  # 5, 6, 15, 16 and 22 repeat what they wrote; the rest shows its function only
+            self._prefix = request[:6] if pdu[:1] in (b"\x05", b"\x06", b"\x0f", b"\x10", b"\x16") else request[:2]
+        self._refusal = bytes((request[0], request[1] | EXCEPTION_FLAG))
+        self._buffer = bytearray()
+        self._failed = False
+
+    @property
+    def peer(self) -> bytes:
+        """The unit that was asked."""
+        return self._request[:1]
+
+    @property
+    def likeness(self) -> bytes:
+        """Unit, function and length: an RTU reply does not tell which addresses were read."""
+        return self._prefix
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held back."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> Iterator[RtuFrame | Noise]:
+        """Give all that ``data`` completes. Never raises on any input."""
+        self._buffer += data
+        yield from self._scan(last=False)
+
+    def flush(self) -> Iterator[RtuFrame | Noise]:
+        """Give what is left: a refusal behind something that looked like the beginning of a reply, and noise."""
+        yield from self._scan(last=True)
+
+    def _scan(self, *, last: bool) -> Iterator[RtuFrame | Noise]:
+        at = 0
+        cut_short = False
+        while (at := self._buffer.find(self._prefix[0], at)) >= 0:
+            size = self._size(at)
+            if size is None:
+                at += 1
+            elif size == 0 or at + size > len(self._buffer):
+                if not last:
+                    break
+                cut_short = True
+                at += 1
+            elif crc16_modbus(raw := bytes(self._buffer[at : at + size])):
+                self._failed = True
+                at += 1
+            else:
+                yield from self._noise(at)
+                del self._buffer[:size]
+                yield _frame(raw)
+                at = 0
+        nothing_begun = at < 0
+        if last or (nothing_begun and (self._failed or len(self._buffer) > LONGEST)):
+            yield from self._noise(len(self._buffer), NoiseReason.CUT_SHORT if cut_short else NoiseReason.GARBAGE)
+        elif len(self._buffer) > 2 * LONGEST:
+            yield from self._noise(at)
+
+    def _size(self, at: int) -> int | None:
+        """Length of the reply that begins at ``at``: 0 if that is not clear yet, None if none can."""
+        head = bytes(self._buffer[at : at + len(self._prefix)])
+        if head[:2] == self._refusal:
+            return _EXCEPTION_BYTES
+        if head != self._prefix[: len(head)]:
+            return 0 if len(head) == 1 else None
+        if len(head) < len(self._prefix):
+            return 0
+        size = reply_bytes(self._pdu, bytes(self._buffer[at + 1 : at + LONGEST]))
+        return None if size is not None and size + OVERHEAD > LONGEST else (size or -OVERHEAD) + OVERHEAD
+
+    def _noise(self, end: int, otherwise: NoiseReason = NoiseReason.GARBAGE) -> Iterator[Noise]:
+        """Drop the first ``end`` bytes and say what they were."""
+        raw = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        failed, self._failed = self._failed, False
+        if not raw:
+            return
+        if failed:
+            yield Noise(raw=raw, reason=NoiseReason.BAD_CHECKSUM)
+            return
+        overheard = RtuStreamDecoder()
+        for event in (*overheard.feed(raw), *overheard.flush()):
+            if isinstance(event, RtuFrame):
+                yield Noise(raw=event.raw, reason=self._whole(event))
+            else:
+                yield Noise(raw=event.raw, reason=NoiseReason.GLITCH if is_glitch(event.raw) else otherwise)
+
+    def _whole(self, frame: RtuFrame) -> NoiseReason:
+        if frame.raw == self._request:
+            return NoiseReason.ECHO
+        return NoiseReason.OTHER_REPLY if frame.unit == self._request[0] else NoiseReason.OTHER_UNIT
+
+
+class RtuStreamDecoder:
+    """Finds frames of both directions on a line that is only listened to, or in a capture.
+
+    A false start may claim up to 256 bytes; ``flush`` at a silence sets the line free.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held back."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> Iterator[RtuFrame | Noise]:
+        """Give all that ``data`` completes. Never raises on any input."""
+        self._buffer += data
+        yield from self._scan(last=False)
+
+    def flush(self) -> Iterator[RtuFrame | Noise]:
+        """Give what is held back."""
+        yield from self._scan(last=True)
+
+    def _scan(self, *, last: bool) -> Iterator[RtuFrame | Noise]:
+        at = 0
+        while at < len(self._buffer):
+            sizes, complete = shapes(bytes(self._buffer[at : at + LONGEST]))
+            whole = next((size for size in sizes if not crc16_modbus(bytes(self._buffer[at : at + size]))), 0)
+            if whole:
+                yield from self._noise(at)
+                yield _frame(bytes(self._buffer[:whole]))
+                del self._buffer[:whole]
+                at = 0
+            elif complete or last:
+                at += 1
+            else:
+                break
+        yield from self._noise(at)
+
+    def _noise(self, end: int) -> Iterator[Noise]:
+        if end:
+            raw = bytes(self._buffer[:end])
+            del self._buffer[:end]
+            yield Noise(raw=raw, reason=NoiseReason.GLITCH if is_glitch(raw) else NoiseReason.GARBAGE)
+
+
+def shapes(head: bytes) -> tuple[tuple[int, ...], bool]:
+    """Give the lengths, ascending, that a frame beginning with ``head`` may have and that ``head`` covers.
+
+    The second item tells whether that is all: False means that more bytes may still make a frame of it.
+    """
+    if len(head) < 2:
+        return (), False
+    function = head[1]
+    if function & EXCEPTION_FLAG:
+        known = {_EXCEPTION_BYTES} if 0x81 <= function <= 0xAB else set()
+        return _covered(head, known, undecided=False)
+    fixed, counters = _SHAPES.get(function, ((), ()))
+    known = set(fixed)
+    undecided = False
+    for position, rest in counters:
+        if position < len(head):
+            known.add(head[position] + rest)
+        else:
+            undecided = True
+    if function == 43:
+        size = reply_bytes(b"\x2b", head[1:])
+        known |= set() if size is None else {size + OVERHEAD}
+        undecided = size is None and len(head) < LONGEST
+    return _covered(head, known, undecided=undecided)
+
+
+def _covered(head: bytes, known: set[int], *, undecided: bool) -> tuple[tuple[int, ...], bool]:
+    possible = sorted(size for size in known if size <= LONGEST)
+    covered = tuple(size for size in possible if size <= len(head))
+    return covered, not undecided and len(covered) == len(possible)
+
+
+_SHAPES: Final[dict[int, tuple[tuple[int, ...], tuple[tuple[int, int], ...]]]] = {
+    # function: lengths that are fixed, then (position of a byte count, length of the rest); requests and replies
+    1: ((8,), ((2, 5),)),
+    2: ((8,), ((2, 5),)),
+    3: ((8,), ((2, 5),)),
+    4: ((8,), ((2, 5),)),
+    5: ((8,), ()),
+    6: ((8,), ()),
+    7: ((4, 5), ()),
+    8: ((8,), ()),
+    15: ((8,), ((6, 9),)),
+    16: ((8,), ((6, 9),)),
+    17: ((4,), ((2, 5),)),
+    22: ((10,), ()),
+    23: ((), ((2, 5), (10, 13))),
+    43: ((7,), ()),
+}

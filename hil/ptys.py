@@ -1,0 +1,191 @@
+"""A ``Line`` on a real pseudo-terminal with a stable name, paced by a thread.
+
+What a pty does not show: parity and 7-bit characters (the kernel clears them), modem lines, RS-485 direction. What it
+does show is the client's speed and stop bits, which are read at each request: another speed than the line's is
+garbage, both ways.
+
+The termios cure: glibc reports EINVAL when a request for parity changes nothing on a pty, so that the second opening
+of an 8E1 port fails. This end therefore sets one flag that every client clears again (IGNBRK) whenever it is missing,
+so that each request of a client takes effect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import struct
+import termios
+import threading
+import time
+import tty
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from hil.characters import Characters
+from hil.wire import Line
+
+_TCGETS2: Final = 0x802C542A
+_TERMIOS2: Final = struct.Struct("4I20s2I")
+_IFLAG, _CFLAG = 0, 2
+_IDLE_S: Final = 0.5
+
+
+def now_ns() -> int:
+    """Nanoseconds of CLOCK_BOOTTIME, which readings are stamped with too."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+class PtyLine:
+    """Runs a line on a pty until it is closed.
+
+    Attributes:
+        path: the symlink that clients open.
+        lock: held while the line is touched; take it to change stations or read counters in one piece.
+        late_ns: largest delay seen between a byte's wire time and its delivery.
+    """
+
+    def __init__(self, line: Line, path: Path) -> None:
+        """Take the bus and the name of the symlink, whose folder must exist."""
+        self.path = path
+        self.lock = threading.RLock()
+        self.late_ns = 0
+        self._line = line
+        self._line_fd: int | None = None
+        self._spare_fd: int | None = None  # the client's end, held while no client has it open
+        self._client_name = ""
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=f"line {path.name}", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Plug the adapter in and start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def start(self) -> None:
+        """Plug the adapter in and start pacing."""
+        self.replug()
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread, take the adapter and its name away."""
+        self._stopping = True
+        self._wake()
+        if self._thread.is_alive():
+            self._thread.join(5)
+        self.unplug()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def unplug(self) -> None:
+        """Pull the adapter: every client gets an error, the name is gone."""
+        with self.lock:
+            self._line.silence()
+            if self.path.is_symlink() and str(self.path.readlink()) == self._client_name:
+                self.path.unlink()
+            for descriptor in (self._spare_fd, self._line_fd):
+                if descriptor is not None:
+                    os.close(descriptor)
+            self._spare_fd = self._line_fd = None
+        self._wake()
+
+    def replug(self) -> None:
+        """Put the adapter back under the same name; the device behind the name is a new one, as with USB."""
+        with self.lock:
+            if self._line_fd is not None:
+                return
+            line_fd, client_fd = os.openpty()
+            tty.setraw(client_fd)
+            os.set_blocking(line_fd, False)
+            self._client_name = os.ttyname(client_fd)
+            self._line_fd, self._spare_fd = line_fd, client_fd
+            _cure(line_fd)
+            new = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+            new.unlink(missing_ok=True)
+            new.symlink_to(self._client_name)
+            new.replace(self.path)
+        self._wake()
+
+    @property
+    def has_client(self) -> bool:
+        """Whether a client has the port open, as far as it has sent anything."""
+        return self._line_fd is not None and self._spare_fd is None
+
+    def client_settings(self) -> Characters:
+        """Give the client's speed and stop bits; the rest is not visible and taken to be the line's."""
+        assert self._line_fd is not None
+        own = self._line.settings
+        raw = fcntl.ioctl(self._line_fd, _TCGETS2, bytes(_TERMIOS2.size))
+        fields = _TERMIOS2.unpack(raw)
+        stop_bits = 2 if fields[_CFLAG] & termios.CSTOPB else 1
+        return Characters(baud=fields[6] or own.baud, stop_bits=stop_bits, parity=own.parity, data_bits=own.data_bits)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self._wake_write, b"x")
+
+    def _run(self) -> None:
+        while not self._stopping:
+            with self.lock:
+                due, line_fd = self._line.next_ns(), self._line_fd
+            timeout = _IDLE_S if due is None else max(0.0, (due - now_ns()) / 1e9)
+            watched = [self._wake_read] if line_fd is None else [self._wake_read, line_fd]
+            try:
+                ready, _, _ = select.select(watched, [], [], timeout)
+            except OSError:  # unplugged between the look and the wait
+                continue
+            if self._wake_read in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_read, 64)
+            with self.lock:
+                self._deliver()
+                if line_fd is not None and line_fd in ready and line_fd == self._line_fd:
+                    self._receive(line_fd)
+
+    def _receive(self, line_fd: int) -> None:
+        now = now_ns()
+        try:
+            data = os.read(line_fd, 4096)
+        except BlockingIOError:
+            return
+        except OSError:  # EIO: the last client has closed the port
+            self._line.silence()
+            self._spare_fd = os.open(self._client_name, os.O_RDWR | os.O_NOCTTY)
+            termios.tcflush(self._spare_fd, termios.TCIOFLUSH)
+            _cure(line_fd)
+            return
+        if self._spare_fd is not None:
+            os.close(self._spare_fd)
+            self._spare_fd = None
+        self._line.client_sent(data, now, self.client_settings())
+        _cure(line_fd)
+
+    def _deliver(self) -> None:
+        now, due = now_ns(), self._line.next_ns()
+        data = self._line.advance(now)
+        if not data or self._line_fd is None:
+            return
+        if due is not None:
+            self.late_ns = max(self.late_ns, now - due)
+        try:
+            sent = os.write(self._line_fd, data)
+        except BlockingIOError:
+            sent = 0
+        self._line.counters.overruns += len(data) - sent
+
+
+def _cure(line_fd: int) -> None:
+    """Set the flag that every client clears, see the head of this file."""
+    settings = termios.tcgetattr(line_fd)
+    if not settings[0] & termios.IGNBRK:
+        settings[0] |= termios.IGNBRK
+        termios.tcsetattr(line_fd, termios.TCSANOW, settings)

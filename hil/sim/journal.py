@@ -1,0 +1,55 @@
+"""What happened on a simulated line, one JSON object a line; the file is turned over before it grows without end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from hil.wire import Exchange
+
+_TURN_BYTES: Final = 16 * 1024 * 1024
+
+
+class Journal:
+    """Writes exchanges to ``path``; the stretch before the last turn stays beside it as ``path.1``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("w", encoding="utf-8")
+        self._bytes = 0
+
+    def write(self, exchange: Exchange) -> None:
+        """Add one exchange; it is in the file when this returns."""
+        text = json.dumps(as_json(exchange)) + "\n"
+        self._file.write(text)
+        self._file.flush()
+        self._bytes += len(text)
+        if self._bytes > _TURN_BYTES:
+            self._file.close()
+            self._path.replace(self._path.with_name(self._path.name + ".1"))
+            self._file = self._path.open("w", encoding="utf-8")
+            self._bytes = 0
+
+    def close(self) -> None:
+        """Release the file."""
+        self._file.close()
+
+
+def as_json(exchange: Exchange) -> dict[str, object]:
+    """Give an exchange as the journal shows it: times in CLOCK_BOOTTIME nanoseconds, bytes in hex."""
+    return {
+        "n": exchange.number,
+        "start_ns": exchange.start_ns,
+        "end_ns": exchange.end_ns,
+        "gap_ns": exchange.gap_ns,
+        "inside_silence": exchange.inside_silence,
+        "collided": exchange.collided,
+        "unit": exchange.request[0],
+        "request": exchange.request.hex(),
+        "reply": exchange.reply.hex(),
+        "reply_start_ns": exchange.reply_start_ns,
+        "reply_end_ns": exchange.reply_end_ns,
+        "fault": exchange.fault.value,
+        "held": dict(exchange.held),
+    }

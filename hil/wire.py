@@ -1,0 +1,337 @@
+"""A paced half-duplex bus as a pure machine: bytes and times in, bytes and times out.
+
+``Line`` owns no clock, no thread and no descriptor. ``hil.memory`` drives it under an event loop (virtual time),
+``hil.ptys`` drives it on a real pseudo-terminal. All times are nanoseconds of the clock of whoever drives it.
+
+A request occupies the wire for as long as its characters take; its end is seen by the servers after t3.5 of silence,
+as the standard has it; the reply follows after the server's turnaround, byte by byte at the pace of the line.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hil.characters import Characters, as_heard
+from hil.faults import Fault, Injector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a station answers.
+
+    Attributes:
+        data: the frame.
+        delay_ns: turnaround, counted from the end of the silence that ends the request.
+        fault: a fault of the station itself, NONE for none.
+        held: (quantity, value) of everything the frame tells, for whoever compares later.
+    """
+
+    data: bytes
+    delay_ns: int = 0
+    fault: Fault = Fault.NONE
+    held: tuple[tuple[str, str], ...] = ()
+
+
+class Station(Protocol):
+    """A server on the bus."""
+
+    @property
+    def settings(self) -> Characters:
+        """How its characters look."""
+        ...
+
+    def hear(self, frame: bytes, now_ns: int) -> Reply | None:
+        """Take one frame as it arrived and answer it; None if it is not for this station or is damaged."""
+        ...
+
+    def stray(self, frame: bytes, now_ns: int) -> bytes | None:
+        """Give the frame this station would send if it took the request, meant for another, for its own."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request and what became of it.
+
+    Attributes:
+        number: count of the exchange on this line, from 0.
+        start_ns: when the first bit of the request was on the wire.
+        end_ns: when the last one was over.
+        gap_ns: silence before the request, None before the first.
+        inside_silence: the request began less than t3.5 after the last byte on the line.
+        collided: the request began while something was still being sent.
+        request: bytes that the client sent.
+        reply: bytes on the wire after all faults; empty for none.
+        reply_start_ns: first bit of the reply, None for none.
+        reply_end_ns: end of its last character, None for none.
+        fault: what was done to it.
+        held: (quantity, value) that the undamaged reply tells.
+    """
+
+    number: int
+    start_ns: int
+    end_ns: int
+    gap_ns: int | None
+    inside_silence: bool
+    collided: bool
+    request: bytes
+    reply: bytes = b""
+    reply_start_ns: int | None = None
+    reply_end_ns: int | None = None
+    fault: Fault = Fault.NONE
+    held: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class LineCounters:
+    """Totals of a line since it was made."""
+
+    requests: int = 0
+    answered: int = 0
+    unanswered: int = 0
+    inside_silence: int = 0
+    collisions: int = 0
+    client_bytes: int = 0
+    line_bytes: int = 0
+    overruns: int = 0
+
+
+@dataclass(slots=True)
+class _Request:
+    number: int
+    start_ns: int
+    end_ns: int
+    gap_ns: int | None
+    fault: Fault
+    settings: Characters
+    data: bytearray = field(default_factory=bytearray)
+    collided: bool = False
+
+
+class Line:
+    """The bus. Not thread-safe: whoever drives it holds a lock.
+
+    Attributes:
+        stations: the servers; may be changed between exchanges.
+        settings: what the line is meant to run at; the client's settings unless it says otherwise.
+        injector: chooses the faults of the wire.
+        echo: the adapter gives every byte of the client back.
+        strict_silence: requests begun inside t3.5 are not heard by anyone, as by many real meters.
+        step: most characters delivered at once; 1 delivers every byte at its own time.
+        counters: totals.
+    """
+
+    def __init__(
+        self,
+        stations: Sequence[Station],
+        *,
+        settings: Characters | None = None,
+        injector: Injector | None = None,
+        echo: bool = False,
+        strict_silence: bool = False,
+        step: int = 1,
+        on_exchange: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        self.stations: list[Station] = list(stations)
+        self.settings = settings or Characters()
+        self.injector = injector or Injector(0)
+        self.echo = echo
+        self.strict_silence = strict_silence
+        self.step = step
+        self.counters = LineCounters()
+        self._on_exchange = on_exchange
+        self._client = self.settings
+        self._request: _Request | None = None
+        self._arrivals: list[tuple[int, int, int]] = []  # (when the character is over, order, byte), ascending
+        self._order = 0
+        self._quiet_from: int | None = None
+
+    def client_sent(self, data: bytes, now_ns: int, settings: Characters | None = None) -> None:
+        """Take bytes that the client began to send at ``now_ns`` with its ``settings``."""
+        if not data:
+            return
+        self._client = settings or self.settings
+        if self._request is None:
+            self._begin(now_ns)
+        request = self._request
+        assert request is not None
+        start = max(now_ns, request.end_ns)
+        request.end_ns = start + self._client.duration_ns(len(data))
+        request.data += data
+        self.counters.client_bytes += len(data)
+        if self._collide(start, request.end_ns) and not request.collided:
+            request.collided = True
+            self.counters.collisions += 1
+        if self.echo or request.fault is Fault.ECHO:
+            self._queue(data, start, request.end_ns)
+        self._quiet_from = request.end_ns
+
+    def next_ns(self) -> int | None:
+        """Tell when ``advance`` has something to do; None if only the client can make something happen."""
+        times = []
+        if self._request is not None:
+            times.append(self._request.end_ns + self.settings.silence_ns)
+        if self._arrivals:
+            times.append(self._run_end())
+        return min(times, default=None)
+
+    def advance(self, now_ns: int) -> bytes:
+        """Let time pass until ``now_ns``; give the bytes whose characters are over, never one before its time."""
+        request = self._request
+        if request is not None and now_ns >= request.end_ns + self.settings.silence_ns:
+            self._request = None
+            self._hear(request, request.end_ns + self.settings.silence_ns)
+        count = 0
+        while count < len(self._arrivals) and self._arrivals[count][0] <= now_ns:
+            count += 1
+        if not count:
+            return b""
+        out = bytes(byte for _, _, byte in self._arrivals[:count])
+        del self._arrivals[:count]
+        self.counters.line_bytes += count
+        self._quiet_from = max(now_ns, self._quiet_from or 0)
+        return out
+
+    def silence(self) -> None:
+        """Forget everything that is on the wire: the client or the adapter is gone."""
+        self._request = None
+        self._arrivals.clear()
+
+    def _begin(self, now_ns: int) -> None:
+        number = self.counters.requests
+        self.counters.requests += 1
+        gap = None if self._quiet_from is None else now_ns - self._quiet_from
+        if self._arrivals and self._arrivals[0][0] - self.settings.character_ns < now_ns:
+            gap = 0  # a reply is under way, though part of it may still wait to be delivered
+        if gap is not None and gap < self.settings.silence_ns:
+            self.counters.inside_silence += 1
+        self._request = _Request(number, now_ns, now_ns, gap, self.injector.pick(number), self._client)
+
+    def _collide(self, start_ns: int, end_ns: int) -> bool:
+        """Spoil every character that is on the wire together with the client's; tell whether there is one."""
+        rand, character = self.injector.random, self.settings.character_ns
+        hit = False
+        for index, (when, order, byte) in enumerate(self._arrivals):
+            if start_ns < when < end_ns + character:
+                self._arrivals[index] = (when, order, byte & rand.randrange(256))
+                hit = True
+        return hit
+
+    def _run_end(self) -> int:
+        """When the next portion of at most ``step`` characters is over; a gap ends a portion early."""
+        end = self._arrivals[0][0]
+        widest = 2 * self.settings.character_ns
+        for when, _, _ in self._arrivals[1 : self.step]:
+            if when - end > widest:
+                break
+            end = when
+        return end
+
+    def _hear(self, request: _Request, now_ns: int) -> None:
+        frame = bytes(request.data)
+        inside = request.gap_ns is not None and request.gap_ns < self.settings.silence_ns
+        deaf = request.collided or (inside and self.strict_silence)
+        sender, reply = self._answer(frame, request.settings, now_ns) if not deaf else (None, None)
+        fault, sent, start, end = Fault.NONE, b"", None, None
+        if sender is not None and reply is not None:
+            fault, sent, start, end = self._send(sender, reply, frame, request.fault, now_ns)
+        if request.fault is Fault.ECHO:
+            fault = Fault.ECHO
+        if fault is not Fault.NONE:
+            self.injector.happened[fault] += 1
+        if sent:
+            self.counters.answered += 1
+        else:
+            self.counters.unanswered += 1
+        if self._on_exchange is None:
+            return
+        self._on_exchange(
+            Exchange(
+                number=request.number, start_ns=request.start_ns, end_ns=request.end_ns, gap_ns=request.gap_ns,
+                inside_silence=inside, collided=request.collided, request=frame, reply=sent, reply_start_ns=start,
+                reply_end_ns=end, fault=fault, held=reply.held if reply else (),
+            )
+        )  # fmt: skip
+
+    def _answer(self, frame: bytes, client: Characters, now_ns: int) -> tuple[Station | None, Reply | None]:
+        found: tuple[Station | None, Reply | None] = (None, None)
+        for station in self.stations:
+            reply = station.hear(as_heard(frame, client, station.settings), now_ns)
+            if reply is not None and found[1] is None:
+                found = (station, reply)
+        return found
+
+    def _send(
+        self, sender: Station, reply: Reply, frame: bytes, wire_fault: Fault, now_ns: int
+    ) -> tuple[Fault, bytes, int | None, int | None]:
+        fault = wire_fault if wire_fault not in (Fault.NONE, Fault.ECHO) else reply.fault
+        start = now_ns + reply.delay_ns
+        data = reply.data
+        if fault in (Fault.OTHER_UNIT, Fault.TWO_AT_ONCE):
+            stray = self._stray(sender, frame, now_ns)
+            if stray is None:
+                fault = Fault.NONE  # nobody else is there to do it
+            elif fault is Fault.OTHER_UNIT:
+                data = stray
+            else:
+                data = _at_once(data, stray)
+        elif fault is Fault.LATE:
+            start += self.injector.random.randint(*self.injector.sizes.late_ns)
+        elif fault is Fault.STUCK:
+            data = bytes(max(1, self.injector.sizes.stuck_ns // sender.settings.character_ns))
+        else:
+            data = _damage(data, fault, self.injector)
+        if not data:
+            return fault, b"", None, None
+        end = self._transmit(data, start, sender.settings)
+        if fault is Fault.DUPLICATE:
+            end = self._transmit(data, end + self.settings.silence_ns, sender.settings)
+            data += data
+        return fault, data, start, end
+
+    def _stray(self, sender: Station, frame: bytes, now_ns: int) -> bytes | None:
+        others = [station for station in self.stations if station is not sender]
+        self.injector.random.shuffle(others)
+        return next((data for other in others if (data := other.stray(frame, now_ns))), None)
+
+    def _transmit(self, data: bytes, start_ns: int, settings: Characters) -> int:
+        end = start_ns + settings.duration_ns(len(data))
+        heard = as_heard(data, settings, self._client)
+        if heard:
+            self._queue(heard, start_ns, end)
+        return end
+
+    def _queue(self, data: bytes, start_ns: int, end_ns: int) -> None:
+        span, count = end_ns - start_ns, len(data)
+        for index, byte in enumerate(data, 1):
+            self._order += 1
+            insort(self._arrivals, (start_ns - (-span * index // count), self._order, byte))
+
+
+def _damage(data: bytes, fault: Fault, injector: Injector) -> bytes:
+    rand = injector.random
+    if fault is Fault.DROP:
+        return b""
+    if fault is Fault.LOSE_BYTE:
+        at = rand.randrange(len(data))
+        return data[:at] + data[at + 1 :]
+    if fault is Fault.FLIP:
+        at = rand.randrange(len(data))
+        return data[:at] + bytes([data[at] ^ (1 << rand.randrange(8))]) + data[at + 1 :]
+    if fault is Fault.GLITCH:
+        before, after = (bytes(rand.choices(b"\x00\xff\xfe", k=rand.randint(1, 3))) for _ in range(2))
+        return before + data + after
+    if fault is Fault.TRUNCATE:
+        return data[: rand.randrange(1, len(data))]
+    if fault is Fault.BABBLE:
+        return rand.randbytes(injector.sizes.babble_bytes)
+    return data
+
+
+def _at_once(one: bytes, two: bytes) -> bytes:
+    """Two drivers on one pair: a bit is 1 only if both send it; the longer frame goes on alone."""
+    shared = bytes(a & b for a, b in zip(one, two, strict=False))
+    return shared + max(one, two, key=len)[len(shared) :]

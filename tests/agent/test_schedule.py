@@ -233,7 +233,7 @@ def test_missed_polls_are_told_once_a_minute_and_at_the_return() -> None:
         back = 2 if line.seen[2][1:] else None
         told += [(second, missed) for missed in line.schedule.missed(line.now_ns, back=back)]
     assert all(missed.device == 2 and missed.reason is MissReason.NO_REPLY for _, missed in told)
-    assert all(b - a >= 60 for (a, _), (b, _) in itertools.pairwise(told))
+    assert all(b - a >= 60 for (a, _), (b, _) in itertools.pairwise(told[:-1]))
     assert 185 <= sum(missed.count for _, missed in told) <= 195
     assert told[-1][0] <= 206
     spans = [(missed.from_ns, missed.to_ns) for _, missed in told]

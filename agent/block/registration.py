@@ -1,0 +1,109 @@
+"""Giving devices and points their place in the dictionary, once and for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from agent.block import events
+from agent.block.dictionary import Tables, encode_add
+from agent.block.record import DeviceEntry, DictionaryAdd, Event, PointEntry
+
+Entry = TypeVar("Entry", DeviceEntry, PointEntry)
+
+_ADD_BYTES: Final = 16 * 1024
+"""A longer addition is cut, so that no single event 3 fills a block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DictionaryChange:
+    """What the dictionary calls the devices and points that were asked for.
+
+    Attributes:
+        events: events 3 to seal, in this order, before or with the first reading of a new point.
+        devices: dictionary index of each device asked for, in the order asked.
+        points: dictionary index of each point asked for, in the order asked.
+    """
+
+    events: tuple[Event, ...]
+    devices: tuple[int, ...]
+    points: tuple[int, ...]
+
+
+def register(
+    tables: Tables, devices: Sequence[DeviceEntry], points: Sequence[PointEntry], mono_ms: int
+) -> tuple[Tables, DictionaryChange]:
+    """Look entries up, append what is new; equal entries share an index, a changed one gets a new one.
+
+    Args:
+        tables: as planned so far.
+        devices: entries as they are now.
+        points: entries whose ``device`` is an index into ``devices``.
+        mono_ms: time of the events.
+
+    Returns:
+        The tables with everything in them, and the change.
+    """
+    known_devices = {entry: index for index, entry in enumerate(tables.devices)}
+    known_points = {entry: index for index, entry in enumerate(tables.points)}
+    new_devices = _new(devices, known_devices, len(tables.devices))
+    device_indexes = tuple(known_devices[entry] for entry in devices)
+    placed = [replace(point, device=device_indexes[point.device]) for point in points]
+    new_points = _new(placed, known_points, len(tables.points))
+    found: list[Event] = []
+    for part_devices, part_points in _parts(new_devices, new_points):
+        addition = DictionaryAdd(
+            first_device=len(tables.devices),
+            devices=part_devices,
+            first_point=len(tables.points),
+            points=part_points,
+        )
+        tables = tables.add(addition)
+        found.append(events.dictionary(mono_ms, addition))
+    point_indexes = tuple(known_points[entry] for entry in placed)
+    return tables, DictionaryChange(events=tuple(found), devices=device_indexes, points=point_indexes)
+
+
+_Parts = Iterator[tuple[tuple[DeviceEntry, ...], tuple[PointEntry, ...]]]
+
+
+def _new(entries: Sequence[Entry], known: dict[Entry, int], first: int) -> list[Entry]:
+    """The entries that ``known`` lacks, each once; they get the indexes from ``first`` on."""
+    new: list[Entry] = []
+    for entry in entries:
+        if entry not in known:
+            known[entry] = first + len(new)
+            new.append(entry)
+    return new
+
+
+def _parts(devices: Sequence[DeviceEntry], points: Sequence[PointEntry]) -> _Parts:
+    """One addition if it is short; else devices before points, a few kilobytes at a time."""
+    if not devices and not points:
+        return
+    if _size(devices, points) <= _ADD_BYTES:
+        yield tuple(devices), tuple(points)
+        return
+    for part in _cut(devices, lambda entry: _size((entry,), ())):
+        yield tuple(part), ()
+    for cut in _cut(points, lambda entry: _size((), (entry,))):
+        yield (), tuple(cut)
+
+
+def _size(devices: Sequence[DeviceEntry], points: Sequence[PointEntry]) -> int:
+    return len(encode_add(DictionaryAdd(first_device=0, devices=tuple(devices), first_point=0, points=tuple(points))))
+
+
+def _cut(entries: Sequence[Entry], size_of: Callable[[Entry], int]) -> Iterator[list[Entry]]:
+    part: list[Entry] = []
+    used = 0
+    for entry in entries:
+        size = size_of(entry)
+        if part and used + size > _ADD_BYTES:
+            yield part
+            part, used = [], 0
+        part.append(entry)
+        used += size
+    if part:
+        yield part

@@ -17,7 +17,7 @@ from drivers.protocols.modbus_numbers import Convert, convert_of, reason_of, reo
 Columns: TypeAlias = tuple[tuple[Value, ...], tuple[int, ...]]
 """Values and OPC UA statuses, one of each for each point."""
 
-_CODES: Final = {
+CODES: Final = {
     NumberType.BIT: "H",
     NumberType.U16: "H",
     NumberType.I16: "h",
@@ -112,7 +112,7 @@ def _code(point: Point) -> str:
     """Give the ``struct`` code of a point; bytes where the device's order is none that ``struct`` knows."""
     number = point.location.type
     if reorder_of(number, point.location.words) is None:
-        return _CODES[number]
+        return CODES[number]
     return f"{2 * number.registers}s"
 
 
@@ -141,7 +141,7 @@ def _restore(point: Point) -> Callable[[bytes], int | float] | None:
     reorder = reorder_of(number, point.location.words)
     if reorder is None:
         return None
-    unpack = struct.Struct(f">{_CODES[number]}").unpack
+    unpack = struct.Struct(f">{CODES[number]}").unpack
 
     def restore(data: bytes) -> int | float:
         value: int | float = unpack(reorder(data))[0]

@@ -1,0 +1,33 @@
+"""One captured exchange -> quantities: what ``tidegate decode`` prints, for every protocol of the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from drivers.decoded import Decoded, DecodeError, DecodeFault
+from drivers.registry import DECODERS
+
+
+def decode_exchange(
+    protocol: str, request: bytes | None, response: bytes | None, context: Mapping[str, object] | None = None
+) -> Decoded:
+    """Read one exchange by its bytes alone.
+
+    Args:
+        protocol: key of ``drivers.registry.DECODERS``, such as ``modbus-rtu``.
+        request: what was asked, if known.
+        response: what came back; None or empty gives NO_REPLY.
+        context: parsed JSON object; ``points`` describes the layout. Names of devices or profiles in it are not used.
+
+    Never raises on any bytes; a fault and no quantities is the answer to whatever cannot be read.
+    """
+    reader = DECODERS.get(protocol)
+    if reader is None:
+        known = ", ".join(sorted(DECODERS))
+        return Decoded(fault=DecodeFault.UNKNOWN_PROTOCOL, detail=f"{protocol!r} is none of {known}")
+    if not response:
+        return Decoded(fault=DecodeFault.NO_REPLY, detail="there is no reply to read")
+    try:
+        return Decoded(quantities=reader(request, response, context or {}))
+    except DecodeError as error:
+        return Decoded(fault=error.fault, detail=error.detail)

@@ -1,0 +1,118 @@
+"""A captured Modbus exchange -> quantities, for ``tidegate decode``: no profile, no device, only the bytes.
+
+Without a description of the points a reply gives ``reg_<address>`` (0-based, as on the wire) with raw integers, for
+coils and inputs 0 or 1. With one, offsets count from the first address of the reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from drivers.codec import modbus_pdu, modbus_rtu, modbus_tcp
+from drivers.codec.framing import Noise, NoiseReason
+from drivers.codec.modbus_pdu import ExceptionReply
+from drivers.codec.modbus_rtu import RtuFrame
+from drivers.codec.modbus_tcp import TcpFrame
+from drivers.decoded import DecodeError, DecodeFault, Quantity
+from drivers.protocols.modbus_layout import described
+
+_REASONS = (
+    (NoiseReason.BAD_CHECKSUM, DecodeFault.BAD_CHECKSUM, "the checksum is wrong"),
+    (NoiseReason.OTHER_UNIT, DecodeFault.REPLY_MISMATCH, "another unit answers here"),
+    (NoiseReason.OTHER_REPLY, DecodeFault.REPLY_MISMATCH, "this answers another request"),
+    (NoiseReason.CUT_SHORT, DecodeFault.BAD_FRAME, "the frame is cut short"),
+    (NoiseReason.ECHO, DecodeFault.NO_REPLY, "there is nothing but the echo of the request"),
+)
+
+
+def read_rtu(request: bytes | None, response: bytes, context: Mapping[str, object]) -> tuple[Quantity, ...]:
+    """Read an RTU reply; glitch bytes around it do no harm. Raises DecodeError."""
+    if request is None:
+        alone = modbus_rtu.RtuStreamDecoder()
+        return _quantities(None, _first(alone.feed(response), alone.flush(), response).pdu, context)
+    asked = _request_frame(request)
+    decoder = modbus_rtu.RtuReplyDecoder(asked.raw)
+    try:
+        frame = _first(decoder.feed(response), decoder.flush(), response)
+    except DecodeError as error:
+        size = modbus_pdu.reply_bytes(asked.pdu, response[1:])
+        if response[:2] == asked.raw[:2] and size is not None and len(response) >= size + modbus_rtu.OVERHEAD:
+            raise DecodeError(DecodeFault.BAD_CHECKSUM, "the checksum is wrong") from error
+        raise
+    return _quantities(asked.pdu, frame.pdu, context)
+
+
+def read_tcp(request: bytes | None, response: bytes, context: Mapping[str, object]) -> tuple[Quantity, ...]:
+    """Read a Modbus TCP reply. Raises DecodeError."""
+    if request is None:
+        alone = modbus_tcp.TcpStreamDecoder()
+        return _quantities(None, _first(alone.feed(response), alone.flush(), response).pdu, context)
+    stream = modbus_tcp.TcpStreamDecoder()
+    asked = next((e for e in (*stream.feed(request), *stream.flush()) if isinstance(e, TcpFrame)), None)
+    if asked is None:
+        raise DecodeError(DecodeFault.BAD_FRAME, "the request is no Modbus TCP frame")
+    decoder = modbus_tcp.TcpReplyDecoder(asked.raw)
+    return _quantities(asked.pdu, _first(decoder.feed(response), decoder.flush(), response).pdu, context)
+
+
+def _request_frame(request: bytes) -> RtuFrame:
+    decoder = modbus_rtu.RtuStreamDecoder()
+    for event in (*decoder.feed(request), *decoder.flush()):
+        if isinstance(event, RtuFrame):
+            return event
+    raise DecodeError(DecodeFault.BAD_CHECKSUM, "the request has no right checksum")
+
+
+def _first(
+    fed: Iterable[RtuFrame | TcpFrame | Noise], flushed: Iterable[RtuFrame | TcpFrame | Noise], response: bytes
+) -> RtuFrame | TcpFrame:
+    """Give the first frame; without one a DecodeError that names the worst that was found instead."""
+    reasons: set[NoiseReason] = set()
+    for events in (fed, flushed):
+        for event in events:
+            if not isinstance(event, Noise):
+                return event
+            reasons.add(event.reason)
+    for reason, fault, detail in _REASONS:
+        if reason in reasons:
+            raise DecodeError(fault, detail)
+    raise DecodeError(DecodeFault.BAD_FRAME, f"there is no whole frame in these {len(response)} bytes")
+
+
+def _quantities(request: bytes | None, reply: bytes, context: Mapping[str, object]) -> tuple[Quantity, ...]:
+    function = reply[0] & ~modbus_pdu.EXCEPTION_FLAG
+    if reply[0] & modbus_pdu.EXCEPTION_FLAG and len(reply) == 2:
+        return (Quantity(quantity="exception", value=Decimal(reply[1])),)
+    if function not in modbus_pdu.READ_FUNCTIONS:
+        raise DecodeError(DecodeFault.UNSUPPORTED_FUNCTION, f"function {function} reads nothing")
+    data = _data(request, reply)
+    is_bits = function in modbus_pdu.BIT_FUNCTIONS
+    if "points" in context:
+        return described(context["points"], data, is_bits=is_bits)
+    if request is None:
+        raise DecodeError(DecodeFault.REQUEST_NEEDED, "a Modbus reply does not tell which addresses it holds")
+    first, count = int.from_bytes(request[1:3], "big"), int.from_bytes(request[3:5], "big")
+    raw = _bits(data, count) if is_bits else _words(data)
+    return tuple(Quantity(quantity=f"reg_{first + i}", value=Decimal(value)) for i, value in enumerate(raw))
+
+
+def _data(request: bytes | None, reply: bytes) -> bytes:
+    if request is not None:
+        if not modbus_pdu.is_read(request):
+            raise DecodeError(DecodeFault.BAD_FRAME, "the request is no whole read request")
+        answer = modbus_pdu.parse_reply(request, reply)
+        assert not isinstance(answer, ExceptionReply)  # refusals were read before
+        return answer.data
+    if len(reply) < 3 or reply[1] != len(reply) - 2 or (reply[0] not in modbus_pdu.BIT_FUNCTIONS and reply[1] % 2):
+        raise DecodeError(DecodeFault.NO_REPLY, "this looks like a request; a reply is needed")
+    return reply[2:]
+
+
+def _words(data: bytes) -> Sequence[int]:
+    return [int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2)]
+
+
+def _bits(data: bytes, count: int) -> Sequence[int]:
+    packed = int.from_bytes(data, "little")
+    return [packed >> i & 1 for i in range(count)]

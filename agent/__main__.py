@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
-    """Run the command line."""
-    from agent.cli.main import cli  # noqa: PLC0415 - start-up time
+    """Run the command line; a fault of this program ends it with one line and exit code 70."""
+    try:
+        from agent.cli.main import cli  # noqa: PLC0415 - start-up time
 
-    cli()
+        cli.main()
+    except Exception as error:  # noqa: BLE001 - boundary
+        from agent.cli.crash import report  # noqa: PLC0415
+
+        sys.exit(report(error, sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,161 @@
+"""The command ``tidegate``: one table of verbs, each in a file of its own that is imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final, NoReturn
+
+import click
+
+from agent.cli.exit_codes import ExitCode
+from agent.cli.output import Answer, envelope
+from agent.cli.session import Session, site_file, site_language
+from agent.cli.verb import global_options, localised, take_globals, verb_name
+from agent.finding import Finding
+from agent.language import N_, Language, _, active, choose, drawable, use
+
+VERBS: Final[dict[str, dict[str, str]]] = {
+    N_("Start"): {
+        "init": N_("Make the keys and a site file for this gateway."),
+        "run": N_("Run the gateway: poll, seal, store, send."),
+        "collect": N_("Run the platform side: verify, store, receipt."),
+        "simulate": N_("Run simulated devices on virtual lines."),
+    },
+    N_("Look"): {
+        "status": N_("Lines, outbox, uplink, trust and clock on one screen."),
+        "read": N_("Read devices now, also while the agent runs."),
+    },
+    N_("Prove"): {
+        "verify": N_("Check signatures and chain of a file or database."),
+        "export": N_("Write sealed blocks, or readings as a table, to a file."),
+        "decode": N_("Turn captured frames into quantities."),
+    },
+    N_("Know"): {
+        "profile": N_("Check device profiles against their examples."),
+        "explain": N_("Say what a TG code means and what to do."),
+        "version": N_("Say which version this is."),
+    },
+}
+"""Section -> verb -> one line. The verb ``v`` is ``command`` in ``agent.cli.v``."""
+
+_NAMES: Final = {name: click.Command(name) for verbs in VERBS.values() for name in verbs}  # click suggests from these
+_HELP: Final = N_(
+    "Field gateway: polls meters and sensors, seals readings into signed chained blocks, forwards them."
+)
+_EPILOG: Final = N_("Exit status: 0 yes or done, 1 no, 2 usage, 3 cannot judge, 65 to 78 as in sysexits(3).")
+
+
+class LazyGroup(click.Group):
+    """The verbs of the table; a verb's file is imported only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        """Give the verbs in the order of the table."""
+        return list(_NAMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the verb, in the language in use; None for a word that is no verb."""
+        if cmd_name not in _NAMES:
+            return None
+        command: click.Command = importlib.import_module(f"agent.cli.{cmd_name}").command
+        return localised(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the verbs in their sections, without importing them."""
+        for section, verbs in VERBS.items():
+            with formatter.section(_(section)):
+                formatter.write_dl([(name, _(line)) for name, line in verbs.items()])
+
+    def main(self, args: Sequence[str] | None = None, *_args: Any, **_extra: Any) -> NoReturn:  # noqa: ANN401
+        """Run the command with ``args`` and leave with its exit code."""
+        words = list(sys.argv[1:] if args is None else args)
+        _speak(words, os.environ)
+        sys.exit(int(_run(localised(self), words)))
+
+
+@global_options
+@click.group("tidegate", cls=LazyGroup, commands=_NAMES, help=_HELP, epilog=_EPILOG, subcommand_metavar="VERB ...")
+@click.pass_context
+def cli(ctx: click.Context, /, **_globals: Any) -> None:  # noqa: ANN401 - click's own signature
+    """Keep the global options that stand before the verb."""
+    take_globals(ctx)
+
+
+def _run(group: click.Command, words: list[str]) -> ExitCode:
+    try:
+        with group.make_context("tidegate", words, obj=Session()) as ctx:
+            group.invoke(ctx)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        with suppress(ValueError):
+            sys.stdout.flush()
+        return ExitCode(done.exit_code)
+    except click.UsageError as error:
+        return _misused(error, words)
+    except (click.Abort, EOFError, KeyboardInterrupt):
+        click.echo(_("Stopped."), err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        _silence()
+        return ExitCode.IO
+    return ExitCode.DONE
+
+
+def _misused(error: click.UsageError, words: list[str]) -> ExitCode:
+    """Say what was typed wrongly, and how it is typed."""
+    finding = Finding(code="usage", params={"detail": error.format_message()})
+    if wants_json(words):
+        verb = verb_name(error.ctx) if error.ctx is not None else ""
+        click.echo(envelope(verb or "usage", Answer(code=ExitCode.USAGE, findings=(finding,))))
+    error.show()
+    if not isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(f"   {finding.tag}", err=True)
+    return ExitCode.USAGE
+
+
+def _speak(words: Sequence[str], environ: os._Environ[str]) -> None:
+    """Choose the language before anything is printed, and survive a terminal that cannot print all of it."""
+    for stream in (sys.stdout, sys.stderr):
+        encoding = (stream.encoding or "").lower().replace("-", "")
+        if encoding != "utf8" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    flag, file = _value(words, "--lang"), site_file(_value(words, "--site"), environ)
+    wanted = choose(flag, environ, None)
+    if flag is None and not environ.get("TIDEGATE_LANG"):
+        wanted = choose(None, environ, site_language(file))
+    use(drawable(wanted, environ))
+    if active() is not wanted and wanted is Language.ZH:
+        click.echo("This terminal (TERM=linux) has no Chinese characters: in English instead.", err=True)
+
+
+def _value(words: Sequence[str], option: str) -> str | None:
+    """Find the value of a global option before click has parsed the words; the last one wins."""
+    found = None
+    for index, word in enumerate(words):
+        if word == "--":
+            break
+        if word.startswith(f"{option}="):
+            found = word.partition("=")[2]
+        elif word == option and index + 1 < len(words):
+            found = words[index + 1]
+    return found
+
+
+def wants_json(words: Sequence[str]) -> bool:
+    """Tell whether ``--json`` is among the words, for errors that come before they are parsed."""
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
+
+
+def _silence() -> None:
+    """The reader of our output went away (``| head -1``): let the interpreter's last flush fall into the void."""
+    void = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+        with suppress(OSError, ValueError):
+            if stream is sys.stdout:
+                os.dup2(void, stream.fileno())
+    os.close(void)

@@ -1,0 +1,128 @@
+"""What a verb says: the JSON envelope for programs, sentences, findings and tables for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TextIO, TypeAlias
+
+import click
+
+from agent.cli.exit_codes import ExitCode
+from agent.finding import Finding
+from agent.language import Language, _
+
+Json: TypeAlias = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
+_GAP: Final = "  "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How a verb ended.
+
+    Attributes:
+        code: exit status; the envelope's ``code``, and ``ok`` where it is 0.
+        result: what the verb found, for programs: no translation, values with a unit as decimal strings.
+        findings: what is the matter.
+        told: the findings were shown to people already, in the verb's own words.
+    """
+
+    code: ExitCode = ExitCode.DONE
+    result: Json = None
+    findings: tuple[Finding, ...] = ()
+    told: bool = False
+
+
+class Output:
+    """Where a verb's words go: stdout, or nowhere while ``json`` keeps it for the envelope; notes go to stderr."""
+
+    def __init__(self, *, json: bool = False, color: bool | None = None) -> None:
+        self.json = json
+        self.color = color
+
+    def say(self, text: str = "") -> None:
+        """Print a line of the answer for people."""
+        if not self.json:
+            click.echo(text, color=self.color)
+
+    def note(self, text: str) -> None:
+        """Print a line beside the answer: progress, a warning; on stderr."""
+        click.echo(text, err=True, color=self.color)
+
+    def table(self, rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+        """Print columns, as wide as their widest cell; those in ``right`` end in line. The first row is the head."""
+        if not self.json:
+            for line in columns(rows, right):
+                click.echo(line, color=self.color)
+
+    def finding(self, finding: Finding) -> None:
+        """Print a finding: place, what, the line, what to do, code."""
+        kind = _("warning") if finding.warning else _("error")
+        paint = "yellow" if finding.warning else "red"
+        where = f"{finding.where}: " if finding.where else ""
+        self.note(f"{where}{click.style(kind, fg=paint, bold=True)}: {finding.sentence()}   {finding.tag}")
+        if finding.excerpt:
+            meant = _('did you mean "{name}"?').format(name=finding.nearest) if finding.nearest else ""
+            self.note(f"{finding.excerpt}  {meant}".rstrip())
+        if finding.act():
+            self.note(f"   {finding.act()}")
+
+    def finish(self, verb: str, answer: Answer) -> None:
+        """Print what is left to print: the findings, and with ``json`` the envelope."""
+        if not answer.told or self.json:
+            for finding in answer.findings:
+                self.finding(finding)
+        if self.json:
+            click.echo(envelope(verb, answer))
+
+    def line(self, value: Json, stream: TextIO | None = None) -> None:
+        """Print one JSON line at once, for verbs that answer line by line."""
+        print(json.dumps(value, ensure_ascii=False), file=stream or sys.stdout, flush=True)
+
+
+def envelope(verb: str, answer: Answer) -> str:
+    """Give the one object that ``--json`` prints: ``{schema, ok, code, result, findings}``."""
+    return json.dumps(
+        {
+            "schema": f"tidegate.{verb.replace(' ', '-')}/1",
+            "ok": answer.code is ExitCode.DONE,
+            "code": int(answer.code),
+            "result": answer.result,
+            "findings": [_finding(finding) for finding in answer.findings],
+        },
+        ensure_ascii=False,
+    )
+
+
+def _finding(finding: Finding) -> dict[str, Json]:
+    return {
+        "code": finding.code,
+        "tag": finding.tag,
+        "severity": "warning" if finding.warning else "error",
+        "where": finding.where or None,
+        "params": dict(finding.params),
+        "text": {language.value: finding.sentence(language) for language in Language},
+        "act": {language.value: finding.act(language) for language in Language},
+    }
+
+
+def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Lay out rows of cells in columns by the width that a terminal gives them (Chinese characters take two)."""
+    widths = [max((width(row[i]) for row in rows if i < len(row)), default=0) for i in range(max(map(len, rows)))]
+    lines: list[str] = []
+    for row in rows:
+        cells = [
+            " " * (widths[i] - width(cell)) + cell if i in right else cell + " " * (widths[i] - width(cell))
+            for i, cell in enumerate(row)
+        ]
+        lines.append(_GAP.join(cells).rstrip())
+    return lines
+
+
+def width(text: str) -> int:
+    """Count the terminal cells that ``text`` takes, without its colours."""
+    from rich.cells import cell_len  # noqa: PLC0415 - start-up time
+
+    return cell_len(click.unstyle(text))

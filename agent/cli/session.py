@@ -1,0 +1,69 @@
+"""What every verb is given: the global options, the site and where to print."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from agent.cli.output import Output
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.config import Site
+
+SITE_VARIABLE: Final = "TIDEGATE_SITE"
+SYSTEM_SITE: Final = "/etc/tidegate/site.toml"
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One call of the command.
+
+    Attributes:
+        site: the file that ``--site`` names, None if it was not given.
+        out: where to print.
+        environ: the environment, as it was given.
+    """
+
+    site: str | None = None
+    out: Output = field(default_factory=Output)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    def site_path(self) -> Path:
+        """Give the site file: ``--site``, else $TIDEGATE_SITE, else ./site.toml if it is there, else the system's."""
+        from pathlib import Path  # noqa: PLC0415 - start-up time
+
+        return Path(site_file(self.site, self.environ))
+
+    def load_site(self) -> Site:
+        """Read the site file; ConfigError if it is wrong."""
+        from agent.config_load import load_site  # noqa: PLC0415 - start-up time
+        from drivers.profile_load import builtin_roots  # noqa: PLC0415
+
+        return load_site(self.site_path(), builtin_roots())
+
+
+def site_file(flag: str | None, environ: Mapping[str, str]) -> str:
+    """Give the name of the site file (see ``Session.site_path``)."""
+    named = flag or environ.get(SITE_VARIABLE)
+    if named:
+        return named
+    return "site.toml" if os.path.exists("site.toml") else SYSTEM_SITE  # noqa: PTH110 - pathlib costs --help 4 ms
+
+
+def site_language(path: str) -> str | None:
+    """Look up the language of the site file; None where there is none to be had."""
+    if not os.path.exists(path):  # noqa: PTH110 - as above
+        return None
+    import tomllib  # noqa: PLC0415 - only where there is a file
+
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - as above
+            site = tomllib.load(file).get("site")
+    except (OSError, ValueError):
+        return None
+    language = site.get("language") if isinstance(site, dict) else None
+    return language if isinstance(language, str) else None

@@ -35,6 +35,35 @@ class ByteStream(Protocol):
         ...
 
 
+class Line(Protocol):
+    """Request and reply, Modbus PDUs; whatever carries them. Made by ``drivers.registry``."""
+
+    @property
+    def name(self) -> str:
+        """Port or address, for sentences."""
+        ...
+
+    async def ask(self, unit: int, pdu: bytes, *, timeout_s: float, line: LineSettings | None = None) -> bytes:
+        """Send ``pdu`` to ``unit`` when it is its turn and give the PDU of the reply, matched to it.
+
+        Args:
+            unit: Modbus address, 1 to 247 on a serial line.
+            pdu: function code and what follows.
+            timeout_s: the longest time that the device may take before it answers; time on the wire comes on top.
+            line: speed and parity of this device, if the line carries several.
+
+        Raises:
+            LinkDownError: the port or connection is gone; open a new one.
+            NoReplyError: silence, or only bytes that answer nothing.
+            FrameError: a damaged reply, ChecksumError if it was its checksum.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close the port or connection."""
+        ...
+
+
 class Urgency(Enum):
     """Order of claims on a bus, first first."""
 

@@ -74,6 +74,11 @@ class ReplyDecoder(Decoder[F_co], Protocol[F_co]):
     """A decoder made for the reply to one request; used for that exchange alone."""
 
     @property
+    def asked(self) -> str:
+        """Who was asked, for a sentence: ``unit 5``."""
+        ...
+
+    @property
     def peer(self) -> bytes:
         """Who was asked: key for what the link learns of a device."""
         ...
@@ -81,6 +86,10 @@ class ReplyDecoder(Decoder[F_co], Protocol[F_co]):
     @property
     def likeness(self) -> bytes:
         """What a reply shows of its request. Requests of one likeness have replies that cannot be told apart."""
+        ...
+
+    def fresh(self) -> ReplyDecoder[F_co]:
+        """Make an empty decoder for the reply to the same request."""
         ...
 
 

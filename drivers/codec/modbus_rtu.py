@@ -65,6 +65,11 @@ class RtuReplyDecoder:
         self._failed = False
 
     @property
+    def asked(self) -> str:
+        """The unit, for a sentence."""
+        return f"unit {self._request[0]}"
+
+    @property
     def peer(self) -> bytes:
         """The unit that was asked."""
         return self._request[:1]
@@ -78,6 +83,10 @@ class RtuReplyDecoder:
     def buffered(self) -> int:
         """Bytes held back."""
         return len(self._buffer)
+
+    def fresh(self) -> RtuReplyDecoder:
+        """Make an empty decoder for the same request."""
+        return RtuReplyDecoder(self._request)
 
     def feed(self, data: bytes) -> Iterator[RtuFrame | Noise]:
         """Give all that ``data`` completes. Never raises on any input."""

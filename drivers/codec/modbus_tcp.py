@@ -110,6 +110,11 @@ class TcpReplyDecoder:
         self._stream = TcpStreamDecoder()
 
     @property
+    def asked(self) -> str:
+        """The unit, for a sentence."""
+        return f"unit {self._request[6]}"
+
+    @property
     def peer(self) -> bytes:
         """The unit that was asked."""
         return self._request[6:7]
@@ -123,6 +128,10 @@ class TcpReplyDecoder:
     def buffered(self) -> int:
         """Bytes held back."""
         return self._stream.buffered
+
+    def fresh(self) -> TcpReplyDecoder:
+        """Make an empty decoder for the same request."""
+        return TcpReplyDecoder(self._request)
 
     def feed(self, data: bytes) -> Iterator[TcpFrame | Noise]:
         """Give all that ``data`` completes. Never raises on any input."""

@@ -1,0 +1,39 @@
+"""Modbus RTU on a shared line: a PDU in, its reply PDU out."""
+
+from __future__ import annotations
+
+from drivers.codec.modbus_pdu import reply_bytes
+from drivers.codec.modbus_rtu import LONGEST, OVERHEAD, RtuReplyDecoder, encode
+from drivers.link import Link
+from drivers.link_counters import LinkCounters
+from drivers.profile import LineSettings
+
+
+class RtuLink:
+    """The Modbus face of a line; a ``Line`` of ``drivers.sources``."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    @property
+    def name(self) -> str:
+        """What a person calls the port."""
+        return self._link.name
+
+    @property
+    def counters(self) -> LinkCounters:
+        """What has happened on the whole line so far."""
+        return self._link.counters
+
+    async def ask(self, unit: int, pdu: bytes, *, timeout_s: float, line: LineSettings | None = None) -> bytes:
+        """Send ``pdu`` to ``unit`` and give the PDU of the reply; see ``Link.exchange`` for what may go wrong."""
+        request = encode(unit, pdu)
+        size = (reply_bytes(pdu) or LONGEST - OVERHEAD) + OVERHEAD
+        frame = await self._link.exchange(
+            request, RtuReplyDecoder(request), reply_bytes=size, timeout_s=timeout_s, settings=line
+        )
+        return frame.pdu
+
+    async def aclose(self) -> None:
+        """Close the port."""
+        await self._link.aclose()

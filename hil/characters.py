@@ -70,9 +70,9 @@ def exchange_ns(settings: Characters, request: int, reply: int, turnaround_ns: i
 def as_heard(data: bytes, sent: Characters, heard: Characters) -> bytes:
     """Give what a receiver set to ``heard`` delivers when ``data`` is sent back to back with ``sent``.
 
-    The bits are laid out at the sender's speed and sampled in mid-bit at the receiver's. As a UART without input
-    checking does, a character with a wrong parity or a missing stop bit is delivered as it was sampled; after a
-    missing stop bit the receiver waits for the line to rest before it takes the next start bit.
+    The bits are laid out at the sender's speed and sampled in mid-bit at the receiver's. As a 16550 without input
+    checking does, a character with a wrong parity or a missing stop bit is delivered as it was sampled, and a missing
+    stop bit is taken for the start bit of the next character.
     """
     if (sent.baud, sent.parity, sent.data_bits) == (heard.baud, heard.parity, heard.data_bits):
         return data  # stop bits are idle line to the receiver
@@ -85,9 +85,10 @@ def as_heard(data: bytes, sent: Characters, heard: Characters) -> bytes:
         for bit in range(heard.data_bits):
             value |= _level(levels, start + (1.5 + bit) * step) << bit
         out.append(value)
-        at = start + (heard.data_bits + (heard.parity != "N") + 1.5) * step  # mid of the stop bit
+        stop = start + (heard.data_bits + (heard.parity != "N") + 1) * step
+        at = stop + step / 2
         if _level(levels, at) == 0:
-            at = _next_high(levels, at)
+            at = stop if value else _next_high(levels, at)  # all low is a break: wait for its end
     return bytes(out)
 
 

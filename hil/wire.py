@@ -9,7 +9,7 @@ as the standard has it; the reply follows after the server's turnaround, byte by
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -308,7 +308,20 @@ class Line:
         span, count = end_ns - start_ns, len(data)
         for index, byte in enumerate(data, 1):
             self._order += 1
-            insort(self._arrivals, (start_ns - (-span * index // count), self._order, byte))
+            when = start_ns - (-span * index // count)
+            if self._arrivals and self._meet(when, byte):
+                continue
+            insort(self._arrivals, (when, self._order, byte))
+
+    def _meet(self, when: int, byte: int) -> bool:
+        """Spoil a character that is on the wire at the same time as ``byte``; tell whether there is one."""
+        near = self.settings.character_ns // 2
+        index = bisect_left(self._arrivals, (when - near, 0, 0))
+        if index == len(self._arrivals) or self._arrivals[index][0] >= when + near:
+            return False
+        other, order, there = self._arrivals[index]
+        self._arrivals[index] = (other, order, there & byte)
+        return True
 
 
 def _damage(data: bytes, fault: Fault, injector: Injector) -> bytes:

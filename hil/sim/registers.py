@@ -57,7 +57,7 @@ class Held:
         """Give the number in the registers at ``t``, which is all that a reader can know."""
         value = self.motion(t)
         if self.type == "f32":
-            return float(struct.unpack(">f", struct.pack(">f", round(value / float(self.scale), 3)))[0])
+            return float(struct.unpack(">f", struct.pack(">f", round(value / float(self.scale), 5)))[0])
         return round(value / float(self.scale))
 
     def value(self, t: float) -> Decimal:

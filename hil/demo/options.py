@@ -37,14 +37,16 @@ def parse(argv: list[str], fresh_seed: int) -> Options:
     )
     parser.add_argument("--seconds", type=float, metavar="N", help="end after N seconds (default: run until Ctrl-C)")
     parser.add_argument("--json", action="store_true", help="print one summary object on standard output")
-    parser.add_argument("--storm", action="store_true", help="kill broker and agent in the middle, prove nothing is lost")
+    parser.add_argument(
+        "--storm", action="store_true", help="kill broker and agent in the middle, prove nothing is lost"
+    )
     parser.add_argument("--seed", type=int, default=fresh_seed, help="repeat a run (default: a new one, printed)")
     parser.add_argument("--embedded", action="store_true", help="no broker: blocks stay in the local archive")
     parser.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the screen")
     chosen = parser.parse_args(argv)
-    if chosen.seconds is not None and not 1 <= chosen.seconds <= 86400:  # noqa: PLR2004 - a second to a day
+    if chosen.seconds is not None and not 1 <= chosen.seconds <= 86400:
         parser.error("--seconds takes a number from 1 to 86400")
-    if chosen.storm and (chosen.embedded or (chosen.seconds or 60) < 20):  # noqa: PLR2004 - room for both kills
+    if chosen.storm and (chosen.embedded or (chosen.seconds or 60) < 20):
         parser.error("--storm needs a broker and at least --seconds 20")
     return Options(
         seconds=chosen.seconds or (60.0 if chosen.storm else None),

@@ -1,4 +1,4 @@
-"""Child processes of the demo: each in a group of its own, none outlives its parent, output kept in a file."""
+"""Child processes of demo, scenarios and benches: each in a group of its own, none outlives its parent, output kept in a file."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ class Child:
         name: for people, and the name of its log file.
         argv: command line.
         log_dir: folder of ``<name>.log``.
+        environment: variables beside those of this process.
     """
 
     name: str
     argv: Sequence[str]
     log_dir: Path
     process: subprocess.Popen[bytes] | None = None
+    environment: dict[str, str] = field(default_factory=dict)
     starts: int = field(default=0)
 
     @property
@@ -57,7 +59,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
             )
         self.starts += 1
 

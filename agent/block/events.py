@@ -94,6 +94,18 @@ def gap_of(event: Event) -> Gap:
     )
 
 
+def declared_gaps(value: object) -> tuple[Gap, ...]:
+    """Every well-formed event 4 in key 9 of a block whose content nobody has checked."""
+    gaps = []
+    for item in value if type(value) is tuple else ():
+        if type(item) is tuple and item and is_int(item[0], EventKind.GAP, EventKind.GAP):
+            try:
+                gaps.append(gap_of(read_event(item)))
+            except ContentError:
+                continue
+    return tuple(gaps)
+
+
 def event_value(event: Event) -> tuple[object, ...]:
     """An event as CBOR values; the signed messages in events 5 and 7 become tag 18 again."""
     if event.kind in (EventKind.EPOCH_OPEN, EventKind.IDENTITY_CHANGE):

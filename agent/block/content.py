@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.block import events
-from agent.block.chain import ChainState
+from agent.block.chain import ChainState, Known
 from agent.block.columns import read_columns
 from agent.block.cose import PublicKey
 from agent.block.dictionary import Tables, encode_add, read_add
@@ -27,7 +27,7 @@ class Content:
         tables: dictionary after its events.
         adds: dictionary-adds of this block, encoded, in order.
         receipts: marks held after it.
-        change: identity change that it carries; whether the new key was used before is not yet asked.
+        change: identity change that it carries.
     """
 
     block: Block
@@ -37,12 +37,13 @@ class Content:
     change: IdentityChange | None
 
 
-def read_content(form: Form, state: ChainState, *, reading_open: bool) -> Content:
+def read_content(form: Form, state: ChainState, known: Known, *, reading_open: bool) -> Content:
     """Read a block against the chain before it.
 
     Args:
         form: a block that rule 4 called the next one.
         state: the chain before it.
+        known: what is stored.
         reading_open: its key 5 sets the reading number (after a loss or an unreadable block).
 
     Raises:
@@ -76,9 +77,8 @@ def read_content(form: Form, state: ChainState, *, reading_open: bool) -> Conten
         events=found,
         receipts=marks,
     )
-    return Content(
-        block=block, tables=tables, adds=adds, receipts=receipts, change=_identity_change(found, form, state)
-    )
+    change = _identity_change(found, form, state, known)
+    return Content(block=block, tables=tables, adds=adds, receipts=receipts, change=change)
 
 
 def salvage_tables(form: Form, tables: Tables) -> tuple[Tables, tuple[bytes, ...]] | None:
@@ -125,8 +125,8 @@ def _check_reading(first: int, rows: int, state: ChainState, *, is_open: bool) -
         raise ContentError("reading-number", "over 63 bits")
 
 
-def _identity_change(found: Sequence[Event], form: Form, state: ChainState) -> IdentityChange | None:
-    """Event 7, checked up to whether its key was used before."""
+def _identity_change(found: Sequence[Event], form: Form, state: ChainState, known: Known) -> IdentityChange | None:
+    """Event 7: by the identity key in force, for a later epoch, naming a key that was never used."""
     message = next((events.message_of(event) for event in found if event.kind == EventKind.IDENTITY_CHANGE), None)
     if message is None:
         return None
@@ -138,6 +138,8 @@ def _identity_change(found: Sequence[Event], form: Form, state: ChainState) -> I
         raise ContentError("identity-change", str(error)) from error
     if change.gateway != form.gateway or change.prev != form.prev or change.first_epoch <= form.epoch:
         raise ContentError("identity-change", "gateway, prev or first epoch")
-    if change.first_epoch <= state.identities[-1][0] or any(new.spki == spki for _, spki in state.identities):
-        raise ContentError("identity-change", "an earlier change holds, or a key used before")
+    if change.first_epoch <= state.identities[-1][0]:
+        raise ContentError("identity-change", "not after the change before")
+    if known.epoch_of(new.spki) is not None or any(new.spki == spki for _, spki in state.identities):
+        raise ContentError("identity-change", "key used before")
     return change

@@ -5,13 +5,17 @@ The collector puts a database behind ``Shelf``, the file verifier memory.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from agent.block.chain import ChainState, Known, Place
 from agent.block.events import Gap
+from agent.block.findings import FindingCode
 from agent.block.form import Form
 from agent.block.verify import Outcome, Verdict, Verifier
+
+_LEADING_ON: Final = frozenset({Verdict.CHAINED, Verdict.UNREADABLE, Verdict.DETACHED})
 
 
 class Shelf(Known, Protocol):
@@ -45,34 +49,38 @@ def take(verifier: Verifier, message: bytes | Form, state: ChainState, shelf: Sh
     Every outcome is filed (``shelf.keep``) before it is given; the last one's ``state`` is the chain's end.
     A caller with a database wraps the whole call in one transaction.
     """
-    waiting: list[bytes | Form] = [message]
+    waiting: deque[bytes | Form] = deque((message,))
     while waiting:
-        outcome = verifier.take(waiting.pop(0), state, shelf)
-        for settled in _settle(verifier, outcome, shelf):
-            state = settled.state
-            yield settled
-            waiting.extend(_unparked(settled, shelf))
+        for outcome in _settle(verifier, verifier.take(waiting.popleft(), state, shelf), shelf):
+            state = outcome.state
+            yield outcome
+            waiting.extend(_unparked(outcome, shelf))
 
 
 def _settle(verifier: Verifier, outcome: Outcome, shelf: Shelf) -> Iterator[Outcome]:
-    """File an outcome, then try the lowest detached message again as long as that leads on."""
+    """File an outcome, then judge the lowest detached message again as long as that leads on."""
+    shelf.keep(outcome)
+    yield outcome
+    if outcome.verdict not in _LEADING_ON:
+        return
     while True:
-        shelf.keep(outcome)
-        yield outcome
-        if outcome.verdict not in (Verdict.CHAINED, Verdict.UNREADABLE, Verdict.DETACHED, Verdict.FORK):
+        gaps = shelf.detached_gaps()
+        if outcome.verdict is Verdict.DETACHED and not gaps:
             return
         lowest = shelf.lowest_detached(outcome.state.place)
         if lowest is None:
             return
-        again = verifier.take(lowest, outcome.state, shelf, shelf.detached_gaps())
+        again = verifier.take(lowest, outcome.state, shelf, gaps)
         if again.verdict is Verdict.DETACHED:
             return
+        shelf.keep(again)
+        yield again
         outcome = again
 
 
 def _unparked(outcome: Outcome, shelf: Shelf) -> Sequence[bytes]:
     """What waited for this delegation or for this change of identity."""
-    if outcome.block is not None and any(f.code.value == "identity-changed" for f in outcome.findings):
+    if any(finding.code is FindingCode.IDENTITY_CHANGED for finding in outcome.findings):
         return shelf.unpark(None)
     if outcome.session is not None and outcome.form is not None:
         return shelf.unpark(outcome.form.epoch)

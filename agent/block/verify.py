@@ -174,13 +174,10 @@ def _forked(form: Form, state: ChainState, reason: str, session: bytes | None) -
 
 def _chained(form: Form, state: ChainState, known: Known, loss: Loss | None, session: bytes | None) -> Outcome:
     try:
-        content = read_content(form, state, reading_open=state.reading_open or loss is not None)
-        change = content.change
-        if change is not None and known.epoch_of(change.new_spki) is not None:
-            raise ContentError("identity-change", "a session key of before")
+        content = read_content(form, state, known, reading_open=state.reading_open or loss is not None)
     except ContentError as error:
         return _unreadable(form, state, error, loss, session)
-    block = content.block
+    block, change = content.block, content.change
     rows = 0 if block.columns is None else len(block.columns.points)
     identities = state.identities
     if change is not None:

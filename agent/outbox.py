@@ -22,14 +22,18 @@ from agent.stored import StoredBlock, place_of, seq_of
 
 _SCHEMA: Final = Path(__file__).parent / "outbox_schema"
 _PAGE_BYTES: Final = 1024
-_WAL_PAGES: Final = 2000
+_WAL_PAGES: Final = 1000
 """Pages in the write-ahead log before they go to the file: enough that pages changed in each commit go there once."""
 _BUSY_S: Final = 5.0
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT})
 _BETWEEN: Final = "SELECT seq, head, message, readings FROM block WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?"
+_ROW: Final = "SELECT seq, first_reading, readings, ordinal, end_bytes, lived_s, head, length(message) FROM block"
+_LOOSE: Final = f"{_ROW} WHERE seq > ? AND seq <= ? AND keep = 0 ORDER BY seq LIMIT ?"
 _INSERT: Final = "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 LAST_SEQ: Final = 2**63 - 1
 """Above every ``seq``."""
+LEFT: Final = -2
+"""``receipted_seq`` of a destination that nobody waits for any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,8 @@ class Destination:
 
     Attributes:
         from_seq: the first block it is offered.
-        receipted_seq: the last one it receipted; ``from_seq - 1`` before its first receipt.
+        receipted_seq: the last one it receipted; ``from_seq - 1`` before its first receipt, ``LEFT`` when it was
+            taken out of the site file (its marks stay: they never go back).
         marked_seq: the highest receipt that stands in a block, None if none does.
     """
 
@@ -162,11 +167,11 @@ class Outbox:
         with _sorted_errors(self._path):
             try:
                 self._db.execute("BEGIN IMMEDIATE")
-                if rows:
-                    self._db.executemany(_INSERT, rows)
-                if change.removed:
+                if change.removed:  # first, so that what comes can lie where it lay
                     gone = ((seq,) for seq in change.removed if last is not None and seq != last.seq)
                     self._db.executemany("DELETE FROM block WHERE seq = ? AND keep = 0", gone)
+                if rows:
+                    self._db.executemany(_INSERT, rows)
                 for to in change.destinations:
                     values = (to.kid, to.from_seq, to.receipted_seq, to.marked_seq)
                     self._db.execute("INSERT OR REPLACE INTO destination VALUES (?, ?, ?, ?)", values)
@@ -197,12 +202,14 @@ class Outbox:
         Kept blocks and the last block are left out.
         """
         top = min(to, self._last.seq - 1) if self._last is not None else to
-        query = (
-            "SELECT seq, first_reading, readings, ordinal, end_bytes, lived_s, head, length(message) FROM block"
-            " WHERE seq > ? AND seq <= ? AND keep = 0 ORDER BY seq LIMIT ?"
-        )
         with _sorted_errors(self._path):
-            return tuple(_row(values) for values in self._db.execute(query, (after, top, limit)))
+            return tuple(_row(values) for values in self._db.execute(_LOOSE, (after, top, limit)))
+
+    def row(self, seq: int) -> Row | None:
+        """Give what is known of one block, None if it is not here."""
+        with _sorted_errors(self._path):
+            values = self._db.execute(f"{_ROW} WHERE seq = ?", (seq,)).fetchone()
+        return None if values is None else _row(values)
 
     def kept_between(self, after: int, to: int) -> tuple[int, int]:
         """Give count and bytes of the kept blocks with ``after < seq <= to``."""
@@ -251,12 +258,8 @@ class Outbox:
         return rows, last
 
     def _read_last(self) -> Row | None:
-        query = (
-            "SELECT seq, first_reading, readings, ordinal, end_bytes, lived_s, head, length(message) FROM block"
-            " ORDER BY seq DESC LIMIT 1"
-        )
         with _sorted_errors(self._path):
-            values = self._db.execute(query).fetchone()
+            values = self._db.execute(f"{_ROW} ORDER BY seq DESC LIMIT 1").fetchone()
         return None if values is None else _row(values)
 
     def _roll_back(self) -> None:

@@ -18,7 +18,8 @@ CREATE INDEX block_kept ON block (seq) WHERE keep = 1;
 CREATE TABLE destination (
   kid BLOB PRIMARY KEY,            -- first 8 bytes of SHA-256 over its receipt key
   from_seq INTEGER NOT NULL,       -- the first block it is offered
-  receipted_seq INTEGER NOT NULL,  -- the last block it receipted, from_seq - 1 before its first receipt
+  receipted_seq INTEGER NOT NULL,  -- the last block it receipted, from_seq - 1 before its first receipt,
+                                   -- -2 when it is no destination any more
   marked_seq INTEGER               -- the highest receipt that stands in a block (key 10, never going back)
 ) STRICT, WITHOUT ROWID;
 

@@ -17,6 +17,7 @@ from drivers.errors import ProfileError
 from drivers.profile import LineSettings, Parity, Profile
 
 SCHEMA: Final = 1
+_DAY_S: Final = 86_400.0
 _BAUDS: Final = (50, 4_000_000)
 _PARITIES: Final = {"none": Parity.NONE, "even": Parity.EVEN, "odd": Parity.ODD}
 _MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
@@ -92,10 +93,10 @@ def _block(table: Table) -> BlockRules:
     usual = BlockRules()
     rules = BlockRules(
         max_readings=table.integer("max_readings", usual.max_readings, 1, 4096),
-        max_age_s=table.number("max_age_s", usual.max_age_s, 0.05, 60),
-        heartbeat_s=table.number("heartbeat_s", usual.heartbeat_s, 1, 3600),
+        max_age_s=table.duration_s("max_age", usual.max_age_s, 0.05, 60),
+        heartbeat_s=table.duration_s("heartbeat", usual.heartbeat_s, 1, 3600),
         flash_budget_mb_day=table.integer("flash_budget_mb_day", usual.flash_budget_mb_day, 1, 10**6),
-        epoch_max_days=table.number("epoch_max_days", usual.epoch_max_days, 0.001, 366),
+        epoch_max_days=table.duration_s("epoch_max", usual.epoch_max_days * _DAY_S, 60, 366 * _DAY_S) / _DAY_S,
     )
     table.close()
     return rules
@@ -126,7 +127,7 @@ def _uplink(table: Table, base: Path) -> Uplink:
         password_file=_path(table, "password_file", base),
         protocol=table.integer("protocol", usual.protocol, 4, 5),
         window=table.integer("window", usual.window, 1, 1000),
-        keepalive_s=table.integer("keepalive_s", usual.keepalive_s, 5, 3600),
+        keepalive_s=int(table.duration_s("keepalive", usual.keepalive_s, 5, 3600)),
     )
     if (uplink.cert_file is None) is not (uplink.key_file is None):
         table.report("half-certificate", "key_file" if uplink.cert_file is None else "cert_file")
@@ -167,7 +168,7 @@ def _device(
     tcp = bus is not None and bus.port.startswith("tcp:")
     unit = table.integer("unit", 1, 0 if tcp else 1, 255 if tcp else 247, required=True)
     profile = _profile(table, roots, profiles)
-    every_s = table.duration_s("every", None)
+    every_s = table.duration_s("every", 10.0, 0.05, 366 * _DAY_S) if table.holds("every") else None
     line = None
     if table.holds("line"):
         inline = table.table("line")

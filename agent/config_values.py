@@ -11,7 +11,6 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 
 Key: TypeAlias = str | int
 T = TypeVar("T")
-N = TypeVar("N", int, float)
 _NAME: Final = re.compile(r"[^\W_][\w.-]{0,63}", re.ASCII)
 _DURATION_S: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE_BYTES: Final = {"kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -69,11 +68,6 @@ class Table:
         value: int = self._typed(key, (int,), "integer", default, required=required)
         return self._within(key, value, low, high, default)
 
-    def number(self, key: str, default: float, low: float, high: float) -> float:
-        """Give a number from ``low`` to ``high``, with or without a fraction."""
-        value: float = self._typed(key, (int, float), "number", default)
-        return self._within(key, value, low, high, default)
-
     def choice(self, key: str, known: Sequence[str], default: str) -> str:
         """Give one of ``known``."""
         value = self.text(key, default)
@@ -90,13 +84,17 @@ class Table:
             return ""
         return value
 
-    def duration_s(self, key: str, default: float | None) -> float | None:
-        """Give seconds of a text such as ``"10 s"``."""
-        return self._quantity(key, _DURATION_S, "bad-duration", default)
+    def duration_s(self, key: str, default: float, low_s: float, high_s: float) -> float:
+        """Give the seconds of a text such as ``"10 s"``, from ``low_s`` to ``high_s``."""
+        seconds = self._quantity(key, _DURATION_S, "bad-duration", default)
+        if low_s <= seconds <= high_s:
+            return seconds
+        self.report("out-of-range", key, key=key, value=self.text(key), low=_seconds(low_s), high=_seconds(high_s))
+        return default
 
     def size_bytes(self, key: str, default: int) -> int:
         """Give bytes of a text such as ``"2 GB"``."""
-        return int(self._quantity(key, _SIZE_BYTES, "bad-size", float(default)) or default)
+        return int(self._quantity(key, _SIZE_BYTES, "bad-size", float(default)))
 
     def table(self, key: str) -> Table:
         """Give the table ``key``; an empty one where it is absent or wrong."""
@@ -116,6 +114,7 @@ class Table:
 
     def holds(self, key: str) -> bool:
         """Tell whether the file says anything for ``key``."""
+        self._asked[key] = None
         return key in self._data
 
     def close(self) -> None:
@@ -147,13 +146,13 @@ class Table:
         self.report("wrong-type", key, key=key, expected=expected, found=_kind(value))
         return default
 
-    def _within(self, key: str, value: N, low: float, high: float, default: N) -> N:
+    def _within(self, key: str, value: int, low: int, high: int, default: int) -> int:
         if not self.holds(key) or low <= value <= high:
             return value
         self.report("out-of-range", key, key=key, value=str(value), low=str(low), high=str(high))
         return default
 
-    def _quantity(self, key: str, factors: Mapping[str, float], code: str, default: float | None) -> float | None:
+    def _quantity(self, key: str, factors: Mapping[str, float], code: str, default: float) -> float:
         text = self.text(key)
         if not text:
             return default
@@ -162,6 +161,10 @@ class Table:
             self.report(code, key, key=key, value=text)
             return default
         return float(Decimal(match[1]) * Decimal(str(factors[match[2]])))
+
+
+def _seconds(value: float) -> str:
+    return f"{value:g} s"
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

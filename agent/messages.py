@@ -83,7 +83,7 @@ _ROWS: Final = (
     (
         3104,
         "no-reply",
-        N_("No answer came in time: {detail}."),
+        N_("No answer: {detail}."),
         N_("Check power, address and the wires A and B. Does any other device of the line answer?"),
     ),
     (
@@ -172,6 +172,20 @@ _ROWS: Final = (
     (6601, "bad-hex", N_("This is not hexadecimal: {detail}."), N_("Type bytes as 01 03 04 43 66.")),
     (6602, "unknown-protocol", N_('The protocol "{protocol}" is not known.'), N_("Known: {known}.")),
     (6603, "bad-line", N_("This line is not a request: {detail}."), N_("See tidegate decode --help.")),
+    (
+        6604,
+        "reply-mismatch",
+        N_("This is no answer to the request: {detail}."),
+        N_("Give the request and the reply of one exchange."),
+    ),
+    (6605, "request-needed", N_("The request is needed too: {detail}."), N_("Add --request HEX.")),
+    (6606, "unsupported-function", N_("Nothing to read here: {detail}."), N_("Functions 1 to 4 are read.")),
+    (
+        6607,
+        "bad-context",
+        N_("The description of the points does not fit: {detail}."),
+        N_("Mend the points of the context."),
+    ),
     # --- 7xxx site file and command line
     (7001, "usage", N_("The command was not understood: {detail}"), N_("See tidegate --help.")),
     (7800, "bad-config", N_("The site file is wrong: {detail}"), N_("Mend it; the old one stays in force.")),

@@ -119,8 +119,7 @@ def _misused(error: click.UsageError, words: list[str]) -> ExitCode:
 def _speak(words: Sequence[str], environ: os._Environ[str]) -> None:
     """Choose the language before anything is printed, and survive a terminal that cannot print all of it."""
     for stream in (sys.stdout, sys.stderr):
-        encoding = (stream.encoding or "").lower().replace("-", "")
-        if encoding != "utf8" and hasattr(stream, "reconfigure"):
+        if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     flag, file = _value(words, "--lang"), site_file(_value(words, "--site"), environ)
     wanted = choose(flag, environ, None)

@@ -84,16 +84,21 @@ class Output:
 
 def envelope(verb: str, answer: Answer) -> str:
     """Give the one object that ``--json`` prints: ``{schema, ok, code, result, findings}``."""
-    return json.dumps(
+    return dumps(
         {
             "schema": f"tidegate.{verb.replace(' ', '-')}/1",
             "ok": answer.code is ExitCode.DONE,
             "code": int(answer.code),
             "result": answer.result,
             "findings": [_finding(finding) for finding in answer.findings],
-        },
-        ensure_ascii=False,
+        }
     )
+
+
+def dumps(value: Json) -> str:
+    """Write JSON in one line, in ASCII where stdout cannot carry more."""
+    plain = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
+    return json.dumps(value, ensure_ascii=plain, allow_nan=False)
 
 
 def _finding(finding: Finding) -> dict[str, Json]:

@@ -1,7 +1,7 @@
 """Quantity names -> the UCUM unit that they are usually given in.
 
 A register layout that comes with a captured frame (``context.points`` of ``tidegate decode``) names quantities and
-scales, seldom units; the scale leads to the unit of this list. A unit that is stated wins. Profiles always state theirs.
+scales, seldom units; the scale leads to the unit of this list. A unit that is stated wins; profiles state theirs.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from drivers.codec.modbus_pdu import ExceptionReply
 from drivers.codec.modbus_rtu import RtuFrame
 from drivers.codec.modbus_tcp import TcpFrame
 from drivers.decoded import DecodeError, DecodeFault, Quantity
+from drivers.errors import FrameError
 from drivers.protocols.modbus_layout import described
 
 _REASONS = (
@@ -28,32 +29,49 @@ _REASONS = (
 
 def read_rtu(request: bytes | None, response: bytes, context: Mapping[str, object]) -> tuple[Quantity, ...]:
     """Read an RTU reply; glitch bytes around it do no harm. Raises DecodeError."""
+    return _quantities(*answer_rtu(request, response), context)
+
+
+def read_tcp(request: bytes | None, response: bytes, context: Mapping[str, object]) -> tuple[Quantity, ...]:
+    """Read a Modbus TCP reply. Raises DecodeError."""
+    return _quantities(*answer_tcp(request, response), context)
+
+
+def answer_rtu(request: bytes | None, response: bytes) -> tuple[bytes | None, bytes]:
+    """Give the PDUs of an RTU request and of the reply to it; without a request that of the first frame.
+
+    Raises:
+        DecodeError: there is no such reply.
+    """
     if request is None:
         alone = modbus_rtu.RtuStreamDecoder()
-        return _quantities(None, _first(alone.feed(response), alone.flush(), response).pdu, context)
+        return None, _first(alone.feed(response), alone.flush(), response).pdu
     asked = _request_frame(request)
     decoder = modbus_rtu.RtuReplyDecoder(asked.raw)
     try:
-        frame = _first(decoder.feed(response), decoder.flush(), response)
+        return asked.pdu, _first(decoder.feed(response), decoder.flush(), response).pdu
     except DecodeError as error:
         size = modbus_pdu.reply_bytes(asked.pdu, response[1:])
         if response[:2] == asked.raw[:2] and size is not None and len(response) >= size + modbus_rtu.OVERHEAD:
             raise DecodeError(DecodeFault.BAD_CHECKSUM, "the checksum is wrong") from error
         raise
-    return _quantities(asked.pdu, frame.pdu, context)
 
 
-def read_tcp(request: bytes | None, response: bytes, context: Mapping[str, object]) -> tuple[Quantity, ...]:
-    """Read a Modbus TCP reply. Raises DecodeError."""
+def answer_tcp(request: bytes | None, response: bytes) -> tuple[bytes | None, bytes]:
+    """Give the PDUs of a Modbus TCP request and of the reply to it; without a request that of the first frame.
+
+    Raises:
+        DecodeError: there is no such reply.
+    """
     if request is None:
         alone = modbus_tcp.TcpStreamDecoder()
-        return _quantities(None, _first(alone.feed(response), alone.flush(), response).pdu, context)
+        return None, _first(alone.feed(response), alone.flush(), response).pdu
     stream = modbus_tcp.TcpStreamDecoder()
     asked = next((e for e in (*stream.feed(request), *stream.flush()) if isinstance(e, TcpFrame)), None)
     if asked is None:
         raise DecodeError(DecodeFault.BAD_FRAME, "the request is no Modbus TCP frame")
     decoder = modbus_tcp.TcpReplyDecoder(asked.raw)
-    return _quantities(asked.pdu, _first(decoder.feed(response), decoder.flush(), response).pdu, context)
+    return asked.pdu, _first(decoder.feed(response), decoder.flush(), response).pdu
 
 
 def _request_frame(request: bytes) -> RtuFrame:
@@ -86,7 +104,7 @@ def _quantities(request: bytes | None, reply: bytes, context: Mapping[str, objec
         return (Quantity(quantity="exception", value=Decimal(reply[1])),)
     if function not in modbus_pdu.READ_FUNCTIONS:
         raise DecodeError(DecodeFault.UNSUPPORTED_FUNCTION, f"function {function} reads nothing")
-    data = _data(request, reply)
+    data = data_of(request, reply)
     is_bits = function in modbus_pdu.BIT_FUNCTIONS
     if "points" in context:
         return described(context["points"], data, is_bits=is_bits)
@@ -97,16 +115,29 @@ def _quantities(request: bytes | None, reply: bytes, context: Mapping[str, objec
     return tuple(Quantity(quantity=f"reg_{first + i}", value=Decimal(value)) for i, value in enumerate(raw))
 
 
-def _data(request: bytes | None, reply: bytes) -> bytes:
-    if request is not None:
-        if not modbus_pdu.is_read(request):
-            raise DecodeError(DecodeFault.BAD_FRAME, "the request is no whole read request")
+def data_of(request: bytes | None, reply: bytes) -> bytes:
+    """Give the registers or packed bits that a read reply PDU carries; it is no refusal.
+
+    Raises:
+        DecodeError: the lengths do not fit each other or the request.
+    """
+    if request is None:
+        if (
+            len(reply) < 3
+            or reply[1] != len(reply) - 2
+            or (reply[0] not in modbus_pdu.BIT_FUNCTIONS and reply[1] % 2)
+        ):
+            raise DecodeError(DecodeFault.NO_REPLY, "this looks like a request; a reply is needed")
+        return reply[2:]
+    if not modbus_pdu.is_read(request):
+        raise DecodeError(DecodeFault.BAD_FRAME, "the request is no whole read request")
+    try:
         answer = modbus_pdu.parse_reply(request, reply)
-        assert not isinstance(answer, ExceptionReply)  # refusals were read before
-        return answer.data
-    if len(reply) < 3 or reply[1] != len(reply) - 2 or (reply[0] not in modbus_pdu.BIT_FUNCTIONS and reply[1] % 2):
-        raise DecodeError(DecodeFault.NO_REPLY, "this looks like a request; a reply is needed")
-    return reply[2:]
+    except FrameError as error:
+        raise DecodeError(DecodeFault.BAD_FRAME, "the reply is not as long as the request asks for") from error
+    if isinstance(answer, ExceptionReply):
+        raise DecodeError(DecodeFault.REPLY_MISMATCH, f"the device refused: exception {answer.code}")
+    return answer.data
 
 
 def _words(data: bytes) -> Sequence[int]:

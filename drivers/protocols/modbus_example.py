@@ -1,0 +1,33 @@
+"""An ``[[example]]`` of a Modbus profile -> the values of the points it covers, by the code that polls."""
+
+from __future__ import annotations
+
+from drivers.batch import Value
+from drivers.decoded import DecodeError, DecodeFault
+from drivers.profile import Example, Framing, Point, Profile, Table
+from drivers.protocols.modbus_decode import answer_rtu, answer_tcp, data_of
+from drivers.protocols.modbus_values import compile_block
+
+
+def covered_points(profile: Profile, example: Example) -> dict[int, Value]:
+    """Give the mantissa of each point that lies whole inside the addresses the example asks for, by its index.
+
+    Raises:
+        DecodeError: the frames do not belong together, hold no data, or none of the points.
+    """
+    answer = answer_rtu if example.framing is Framing.RTU else answer_tcp
+    request, reply = answer(example.request, example.reply)
+    data = data_of(request, reply)
+    assert request is not None  # it was given
+    table = Table(request[0])
+    first, count = int.from_bytes(request[1:3], "big"), int.from_bytes(request[3:5], "big")
+    inside = [i for i, point in enumerate(profile.points) if _is_inside(point, table, first, count)]
+    if not inside:
+        raise DecodeError(DecodeFault.REPLY_MISMATCH, "no point lies inside the addresses that are read here")
+    values, _ = compile_block([profile.points[i] for i in inside], first, count).columns(data)
+    return dict(zip(inside, values, strict=True))
+
+
+def _is_inside(point: Point, table: Table, first: int, count: int) -> bool:
+    at = point.location
+    return at.table is table and first <= at.address and at.address + at.count <= first + count

@@ -106,6 +106,18 @@ def sign1_with_head(payload: bytes, signer: Signer, aad: Aad) -> tuple[bytes, by
     return message, hashlib.sha256(to_sign).digest()
 
 
+def message_end(data: bytes | bytearray, start: int) -> int | None:
+    """Where the message that starts at ``start`` ends, judged by its outer layout alone; None if none starts there."""
+    if not data.startswith(_START, start) or data[start + _PAYLOAD_AT - 1 : start + _PAYLOAD_AT] != b"\xa0":
+        return None
+    _, payload_end = _payload_span(data[start : start + _PAYLOAD_AT + 5])
+    signature_at = start + payload_end + len(_SIGNATURE_HEAD)
+    end = signature_at + SIGNATURE_BYTES
+    if end > len(data) or data[start + payload_end : signature_at] != _SIGNATURE_HEAD:
+        return None
+    return end if end - start <= MAX_MESSAGE_BYTES else None
+
+
 def parse_sign1(message: bytes) -> Sign1:
     """Take a message apart. Message and protected header are checked to the last bit, the payload not at all.
 
@@ -136,12 +148,14 @@ def parse_sign1(message: bytes) -> Sign1:
     )
 
 
-def _payload_span(message: bytes) -> tuple[int, int]:
+def _payload_span(message: bytes | bytearray) -> tuple[int, int]:
     """Where the payload's bytes start and end; an empty span at the end when its head is no minimal byte string.
 
-    No payload of this format is under 24 bytes, so the shortest head is not looked for.
+    A resend request for small numbers has a payload under 24 bytes, whose head is one byte.
     """
     head = message[_PAYLOAD_AT : _PAYLOAD_AT + 5]
+    if head and 0x40 <= head[0] < 0x58:
+        return _PAYLOAD_AT + 1, _PAYLOAD_AT + 1 + head[0] - 0x40
     for width in (1, 2, 4):
         size = int.from_bytes(head[1 : 1 + width], "big")
         if _bstr_head(size) == head[: 1 + width]:

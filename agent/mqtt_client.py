@@ -71,6 +71,11 @@ class MqttClient:
         return max(0, self._granted.window - len(self._connection.pending))
 
     @property
+    def window(self) -> int:
+        """Most publishes without PUBACK: the smaller of ours and the broker's; 0 while not connected."""
+        return self._granted.window
+
+    @property
     def packet_bytes(self) -> int:
         """Largest packet that the broker takes; 0 while not connected."""
         return self._granted.packet_bytes

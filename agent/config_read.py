@@ -192,7 +192,7 @@ def _known_bus(table: Table, buses: Sequence[Bus]) -> Bus | None:
 
 
 def _profile(table: Table, roots: Sequence[Path], profiles: dict[str, Profile | None]) -> Profile | None:
-    from drivers.profile_load import find_profile, load_profile  # noqa: PLC0415 - a site without devices needs none
+    from drivers.profile_load import find_profile, list_profiles, load_profile  # noqa: PLC0415 - a site without devices needs none
 
     name = table.text("profile", required=True)
     if not name:
@@ -200,7 +200,12 @@ def _profile(table: Table, roots: Sequence[Path], profiles: dict[str, Profile | 
     if name not in profiles:
         profiles[name] = None
         try:
-            profiles[name] = load_profile(find_profile(name, roots))
+            path = find_profile(name, roots)
+        except ProfileError:
+            table.report("no-profile", "profile", nearest=nearest(name, list_profiles(roots)), profile=name)
+            return None
+        try:
+            profiles[name] = load_profile(path)
         except ProfileError as error:
             table.report("bad-profile", "profile", detail=str(error))
     return profiles[name]

@@ -137,6 +137,12 @@ _ROWS: Final = (
         N_("Is it full, read-only or worn out? Polling goes on, nothing stored is deleted."),
     ),
     (
+        5204,
+        "disk-full",
+        N_("No room on the disk: {detail}."),
+        N_("Make room, or lower keep and archive in [outbox]. Receipted blocks go by themselves."),
+    ),
+    (
         5202,
         "chain-damaged",
         N_("What is stored does not fit together: {detail}."),

@@ -63,8 +63,8 @@ class Output:
         paint = "yellow" if finding.warning else "red"
         where = f"{finding.where}: " if finding.where else ""
         self.note(f"{where}{click.style(kind, fg=paint, bold=True)}: {finding.sentence()}   {finding.tag}")
-        if finding.excerpt:
-            meant = _('did you mean "{name}"?').format(name=finding.nearest) if finding.nearest else ""
+        meant = _('did you mean "{name}"?').format(name=finding.nearest) if finding.nearest else ""
+        if finding.excerpt or meant:
             self.note(f"{finding.excerpt}  {meant}".rstrip())
         if finding.act():
             self.note(f"   {finding.act()}")
@@ -115,6 +115,8 @@ def _finding(finding: Finding) -> dict[str, Json]:
 
 def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
     """Lay out rows of cells in columns by the width that a terminal gives them (Chinese characters take two)."""
+    if not rows:
+        return []
     widths = [max((width(row[i]) for row in rows if i < len(row)), default=0) for i in range(max(map(len, rows)))]
     lines: list[str] = []
     for row in rows:

@@ -107,10 +107,12 @@ def sign1_with_head(payload: bytes, signer: Signer, aad: Aad) -> tuple[bytes, by
 
 
 def message_end(data: bytes | bytearray, start: int) -> int | None:
-    """Where the message that starts at ``start`` ends, judged by its outer layout alone; None if none starts there."""
+    """Where the message at ``start`` ends, judged by its outer layout alone; None if none starts there."""
     if not data.startswith(_START, start) or data[start + _PAYLOAD_AT - 1 : start + _PAYLOAD_AT] != b"\xa0":
         return None
-    _, payload_end = _payload_span(data[start : start + _PAYLOAD_AT + 5])
+    payload_at, payload_end = _payload_span(data[start : start + _PAYLOAD_AT + 5])
+    if payload_at == payload_end:
+        return None
     signature_at = start + payload_end + len(_SIGNATURE_HEAD)
     end = signature_at + SIGNATURE_BYTES
     if end > len(data) or data[start + payload_end : signature_at] != _SIGNATURE_HEAD:

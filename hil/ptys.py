@@ -4,9 +4,11 @@ What a pty does not show: parity and 7-bit characters (the kernel clears them), 
 does show is the client's speed and stop bits, which are read at each request: another speed than the line's is
 garbage, both ways.
 
-The termios cure: glibc reports EINVAL when a request for parity changes nothing on a pty, so that the second opening
-of an 8E1 port fails. This end therefore sets one flag that every client clears again (IGNBRK) whenever it is missing,
-so that each request of a client takes effect.
+The termios cure: glibc reports EINVAL when a request for parity leaves a pty as it was, so that the second opening of
+an 8E1 port fails. This end therefore sets a harmless flag that clients clear: IGNBRK and ECHOE in turn, since with the
+same one each time a cure between the client's setting and glibc's look at the result would hide the change. Packet
+mode with EXTPROC tells when a client has changed something; a client that sets termios twice within the 0.1 ms this
+takes still meets the kernel's own behaviour.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ from hil.wire import Line
 
 _TCGETS2: Final = 0x802C542A
 _TERMIOS2: Final = struct.Struct("4I20s2I")
-_IFLAG, _CFLAG = 0, 2
+_CFLAG: Final = 2
+_IFLAG, _LFLAG = 0, 3
+_EXTPROC: Final = 0x10000
+_PACKET_IOCTL: Final = 0x40
 _IDLE_S: Final = 0.5
 
 
@@ -56,6 +61,7 @@ class PtyLine:
         self._line_fd: int | None = None
         self._spare_fd: int | None = None  # the client's end, held while no client has it open
         self._client_name = ""
+        self._cures = 0
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"line {path.name}", daemon=True)
@@ -106,9 +112,10 @@ class PtyLine:
             line_fd, client_fd = os.openpty()
             tty.setraw(client_fd)
             os.set_blocking(line_fd, False)
+            fcntl.ioctl(line_fd, termios.TIOCPKT, struct.pack("i", 1))
             self._client_name = os.ttyname(client_fd)
             self._line_fd, self._spare_fd = line_fd, client_fd
-            _cure(line_fd)
+            self._cure(line_fd)
             new = self.path.with_name(f".{self.path.name}.{os.getpid()}")
             new.unlink(missing_ok=True)
             new.symlink_to(self._client_name)
@@ -140,7 +147,7 @@ class PtyLine:
             timeout = _IDLE_S if due is None else max(0.0, (due - now_ns()) / 1e9)
             watched = [self._wake_read] if line_fd is None else [self._wake_read, line_fd]
             try:
-                ready, _, _ = select.select(watched, [], [], timeout)
+                ready, _, _ = select.select(watched, [], watched[1:], timeout)
             except OSError:  # unplugged between the look and the wait
                 continue
             if self._wake_read in ready:
@@ -161,13 +168,19 @@ class PtyLine:
             self._line.silence()
             self._spare_fd = os.open(self._client_name, os.O_RDWR | os.O_NOCTTY)
             termios.tcflush(self._spare_fd, termios.TCIOFLUSH)
-            _cure(line_fd)
+            self._cure(line_fd)
             return
+        if data[0] & _PACKET_IOCTL and self._cure(line_fd):
+            self._line.client_changed(self.client_settings())
+        if len(data) > 1:
+            self._open()
+            self._line.client_sent(data[1:], now, self.client_settings())
+
+    def _open(self) -> None:
+        """A client is there: let go of its end, so that its closing is seen."""
         if self._spare_fd is not None:
             os.close(self._spare_fd)
             self._spare_fd = None
-        self._line.client_sent(data, now, self.client_settings())
-        _cure(line_fd)
 
     def _deliver(self) -> None:
         now, due = now_ns(), self._line.next_ns()
@@ -182,10 +195,17 @@ class PtyLine:
             sent = 0
         self._line.counters.overruns += len(data) - sent
 
-
-def _cure(line_fd: int) -> None:
-    """Set the flag that every client clears, see the head of this file."""
-    settings = termios.tcgetattr(line_fd)
-    if not settings[0] & termios.IGNBRK:
-        settings[0] |= termios.IGNBRK
+    def _cure(self, line_fd: int) -> bool:
+        """Set a flag that clients clear, see the head of this file; tell whether a client had cleared it."""
+        settings = termios.tcgetattr(line_fd)
+        iflag, lflag = settings[_IFLAG], settings[_LFLAG]
+        if (iflag & termios.IGNBRK or lflag & termios.ECHOE) and lflag & _EXTPROC:
+            return False
+        self._cures += 1
+        if self._cures % 2:
+            settings[_IFLAG] |= termios.IGNBRK
+        else:
+            settings[_LFLAG] |= termios.ECHOE
+        settings[_LFLAG] |= _EXTPROC
         termios.tcsetattr(line_fd, termios.TCSANOW, settings)
+        return True

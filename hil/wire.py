@@ -169,6 +169,10 @@ class Line:
             self._queue(data, start, request.end_ns)
         self._quiet_from = request.end_ns
 
+    def client_changed(self, settings: Characters) -> None:
+        """Take the client's new settings: what is sent to it from now on is heard with them."""
+        self._client = settings
+
     def next_ns(self) -> int | None:
         """Tell when ``advance`` has something to do; None if only the client can make something happen."""
         times = []

@@ -72,15 +72,23 @@ class RefusedError(DriverError):
 
     Attributes:
         exception: the protocol's own number (Modbus exception code).
+        replanned: the points will be asked for in smaller blocks; nothing is known against them yet.
     """
 
     code = "refused"
     quality = Quality.BAD_NOT_SUPPORTED
 
-    def __init__(self, message: str, exception: int, raw: bytes = b"") -> None:
+    def __init__(self, message: str, exception: int, raw: bytes = b"", *, replanned: bool = False) -> None:
         super().__init__(message)
         self.exception = exception
         self.raw = raw
+        self.replanned = replanned
+
+
+class DeviceFailedError(RefusedError):
+    """The device lives, understood, and cannot do it now (broken or busy): ask again at the usual time."""
+
+    quality = Quality.BAD_DEVICE_FAILURE
 
 
 class ProfileError(DriverError):

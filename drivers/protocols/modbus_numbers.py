@@ -44,6 +44,16 @@ def convert_of(point: Point) -> Convert | None:
     return _guard(_integer(times, per), point.sentinels)
 
 
+def bounds_of(point: Point) -> tuple[int, int]:
+    """Give the smallest and largest mantissa that is plausible; int64 where the profile sets no bound."""
+    low, high = INT64_MIN, INT64_MAX
+    if point.low is not None:
+        low = max(low, math.ceil(point.low.scaleb(-point.exponent)))
+    if point.high is not None:
+        high = min(high, math.floor(point.high.scaleb(-point.exponent)))
+    return low, high
+
+
 def reorder_of(location_type: NumberType, words: WordOrder) -> Callable[[bytes], bytes] | None:
     """Give what turns the bytes on the wire into big-endian order; None when they already are."""
     if words is WordOrder.BIG or (words is WordOrder.LITTLE and location_type.registers == 1):

@@ -1,0 +1,190 @@
+"""A Modbus device over a line: plans its reads, asks, converts (Modbus Application Protocol V1.1b3, 6.1 to 6.4).
+
+Everything that depends on the profile alone is compiled once. What a device refuses for its address or length is cut
+in two and remembered for as long as the device object lives, over reconnections too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from drivers.batch import Batch
+from drivers.clock import Clock
+from drivers.codec import modbus_rtu, modbus_tcp
+from drivers.codec.modbus_pdu import EXCEPTION_FLAG, payload_bytes, read_request
+from drivers.errors import DeviceFailedError, FrameError, NoReplyError, RefusedError
+from drivers.plan import Block, block_of, plan, split
+from drivers.profile import Framing, LineSettings, Profile, Table
+from drivers.protocols.modbus_values import Conversion, compile_block
+from drivers.sources import Line, Read
+
+_REQUEST_PDU_BYTES: Final = 5
+_SPLITTING: Final = frozenset((2, 3))  # illegal address, illegal value: some part of the block, or its length
+_FAILING: Final = frozenset((4, 5, 6, 8))  # failure, acknowledged, busy, memory parity
+_GATEWAY: Final = {
+    10: "the gateway has no path to it",
+    11: "the device behind the gateway does not answer",
+}
+_NAMES: Final = {
+    1: "illegal function",
+    2: "illegal data address",
+    3: "illegal data value",
+    4: "device failure",
+    5: "acknowledge",
+    6: "device busy",
+    8: "memory parity error",
+}
+_TCP_SLACK_S: Final = 1.0  # a lost segment is sent again after 0.2 s at the earliest (RFC 6298), usually later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planned:
+    """One block with what belongs to it."""
+
+    read: Read
+    block: Block
+    request: bytes
+    head: bytes
+    size: int
+    conversion: Conversion
+
+
+class ModbusDevice:
+    """One device; a ``Device`` of ``drivers.sources``.
+
+    Args:
+        index: its place in the site's device list; goes into its batches.
+        unit: Modbus address.
+        profile: what model it is.
+        line: how it is asked.
+        clock: stamps the batches.
+        framing: how its PDUs travel; gives the lengths on the wire.
+        settings: speed and parity of this device if the line carries several.
+    """
+
+    def __init__(
+        self,
+        *,
+        index: int,
+        unit: int,
+        profile: Profile,
+        line: Line,
+        clock: Clock,
+        framing: Framing,
+        settings: LineSettings | None = None,
+    ) -> None:
+        self._index = index
+        self._unit = unit
+        self._profile = profile
+        self._line = line
+        self._clock = clock
+        self._framing = framing
+        self._settings = settings
+        slack_s = _TCP_SLACK_S if framing is Framing.TCP else 0.0
+        self._timeout_s = profile.limits.turnaround_ms / 1000 + slack_s
+        self._planned: dict[tuple[int, ...], _Planned] = {}
+        self._reads = tuple(self._add(block, period_s) for period_s, block in _blocks(profile))
+        self._probe_request = _probe_request(profile)
+
+    @property
+    def reads(self) -> Sequence[Read]:
+        """The exchanges that read every point once per period; a read that stays is the same object."""
+        return self._reads
+
+    def use(self, line: Line) -> None:
+        """Talk over ``line`` from now on, since the one before is gone; what was learnt of the device stays."""
+        self._line = line
+
+    async def read(self, read: Read) -> Batch:
+        """Do one exchange; raises as ``Device.read`` says. A read of an earlier plan may still be done."""
+        planned = self._planned[read.points]
+        reply = await self._line.ask(self._unit, planned.request, timeout_s=self._timeout_s, line=self._settings)
+        mono_ns = self._clock.mono_ns()
+        if len(reply) != planned.size or not reply.startswith(planned.head):
+            self._refused(planned, reply)
+        values, statuses = planned.conversion.columns(reply[2:])
+        return Batch(device=self._index, mono_ns=mono_ns, points=read.points, values=values, statuses=statuses)
+
+    async def probe(self) -> None:
+        """Ask for the first point; a refusal counts as life. Raises like ``read``."""
+        reply = await self._line.ask(self._unit, self._probe_request, timeout_s=self._timeout_s, line=self._settings)
+        exception = reply[1] if len(reply) == 2 and reply[0] & EXCEPTION_FLAG else 0
+        if exception in _GATEWAY:
+            raise NoReplyError(f"{self._where}: {_GATEWAY[exception]} (exception {exception})", reply)
+
+    @property
+    def _where(self) -> str:
+        return f"{self._line.name}: unit {self._unit}"
+
+    def _add(self, block: Block, period_s: float) -> Read:
+        request = read_request(block.table, block.first, block.count)
+        data_bytes = payload_bytes(request)
+        overhead = modbus_rtu.OVERHEAD if self._framing is Framing.RTU else modbus_tcp.HEADER_BYTES
+        read = Read(
+            points=block.points,
+            period_s=period_s,
+            request_bytes=overhead + _REQUEST_PDU_BYTES,
+            reply_bytes=overhead + 2 + data_bytes,
+        )
+        self._planned[block.points] = _Planned(
+            read=read,
+            block=block,
+            request=request,
+            head=bytes((block.table.value, data_bytes)),
+            size=2 + data_bytes,
+            conversion=compile_block([self._profile.points[i] for i in block.points], block.first, block.count),
+        )
+        return read
+
+    def _refused(self, planned: _Planned, reply: bytes) -> None:
+        """Raise what a reply that is not the data means; a refused block is cut in two first."""
+        function = planned.request[0]
+        if len(reply) != 2 or reply[0] != function | EXCEPTION_FLAG:
+            raise FrameError(f"{self._where} gave an answer of the wrong length", reply)
+        exception = reply[1]
+        if exception in _GATEWAY:
+            raise NoReplyError(f"{self._where}: {_GATEWAY[exception]} (exception {exception})", reply)
+        block = planned.block
+        what = f"{_NAMES.get(exception, 'unknown')} (exception {exception})"
+        last = block.first + block.count - 1
+        sentence = f"{self._where} refuses {_table_name(block.table)} {block.first} to {last}: {what}"
+        if exception in _FAILING:
+            raise DeviceFailedError(sentence, exception, reply)
+        replanned = exception in _SPLITTING and self._cut(planned)
+        raise RefusedError(sentence, exception, reply, replanned=replanned)
+
+    def _cut(self, planned: _Planned) -> bool:
+        """Replace a block by its two halves; False if it cannot be cut."""
+        halves = split(planned.block, self._profile.points)
+        if halves is None:
+            return False
+        if planned.read in self._reads:
+            at = self._reads.index(planned.read)
+            cut = tuple(self._add(half, planned.read.period_s) for half in halves)
+            self._reads = (*self._reads[:at], *cut, *self._reads[at + 1 :])
+        return True
+
+
+def _blocks(profile: Profile) -> list[tuple[float, Block]]:
+    """Plan the points of each period by themselves: what is wanted often is not slowed by what is not."""
+    points = profile.points
+    by_period = sorted(range(len(points)), key=lambda i: (points[i].period_s, i))
+    return [
+        (period_s, block)
+        for period_s, due in groupby(by_period, key=lambda i: points[i].period_s)
+        for block in plan(points, profile.limits, tuple(due))
+    ]
+
+
+def _probe_request(profile: Profile) -> bytes:
+    """Give the shortest request that the device should answer: its shortest point, the first of several."""
+    shortest = min(range(len(profile.points)), key=lambda i: profile.points[i].location.count)
+    block = block_of(profile.points, (shortest,))
+    return read_request(block.table, block.first, block.count)
+
+
+def _table_name(table: Table) -> str:
+    return f"{table.name.lower().replace('_', ' ')}s"

@@ -5,10 +5,10 @@ does show is the client's speed and stop bits, which are read at each request: a
 garbage, both ways.
 
 The termios cure: glibc reports EINVAL when a request for parity leaves a pty as it was, so that the second opening of
-an 8E1 port fails. This end therefore sets a harmless flag that clients clear: IGNBRK and ECHOE in turn, since with the
-same one each time a cure between the client's setting and glibc's look at the result would hide the change. Packet
-mode with EXTPROC tells when a client has changed something; a client that sets termios twice within the 0.1 ms this
-takes still meets the kernel's own behaviour.
+an 8E1 port fails. This end therefore sets a harmless flag that clients clear: IGNBRK and ECHOE in turn, since with
+the same one each time a cure between the client's setting and glibc's look at the result would hide the change.
+Packet mode with EXTPROC tells when a client has changed something; a client that sets termios twice within the 0.1 ms
+this takes still meets the kernel's own behaviour.
 """
 
 from __future__ import annotations

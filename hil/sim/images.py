@@ -48,7 +48,7 @@ def sdm120(seed: str) -> Image:
             _f32("voltage", 0, voltage, "V"),
             _f32("current", 6, lambda t: power(t) / voltage(t) / 0.95, "A"),
             _f32("power.active", 12, power, "W"),
-            _f32("power.apparent", 18, lambda t: power(t) / 0.95, "VA"),
+            _f32("power.apparent", 18, lambda t: power(t) / 0.95, "V.A"),
             _f32("power.reactive", 24, lambda t: power(t) * 0.3287, "var"),
             _f32("power.factor", 30, still(0.95), "1"),
             _f32("frequency", 70, wander(f"{seed}:f", 50, 0.04, 120), "Hz"),
@@ -73,7 +73,7 @@ def sdm630(seed: str) -> Image:
             _f32(f"voltage.l{n}", 0 + step, voltage, "V"),
             _f32(f"current.l{n}", 6 + step, _ratio(power, voltage), "A"),
             _f32(f"power.active.l{n}", 12 + step, power, "W"),
-            _f32(f"power.apparent.l{n}", 18 + step, power, "VA"),
+            _f32(f"power.apparent.l{n}", 18 + step, power, "V.A"),
             _f32(f"power.reactive.l{n}", 24 + step, still(0), "var"),
             _f32(f"power.factor.l{n}", 30 + step, still(1), "1"),
             _f32(f"energy.active.import.l{n}", 346 + step, _energy(energy, 800.0 * n), "kW.h"),
@@ -82,7 +82,7 @@ def sdm630(seed: str) -> Image:
     power, energy = _total([one for one, _ in phases]), _total([one for _, one in phases])
     held += [
         _f32("power.active", 52, power, "W"),
-        _f32("power.apparent", 56, power, "VA"),
+        _f32("power.apparent", 56, power, "V.A"),
         _f32("power.reactive", 60, still(0), "var"),
         _f32("power.factor", 62, still(1), "1"),
         _f32("frequency", 70, wander(f"{seed}:f", 50, 0.04, 120), "Hz"),
@@ -179,7 +179,7 @@ def senseair_s8(seed: str) -> Image:
         spans=((INPUT, 0, 3), (HOLDING, 31, 31)),
         any_unit=0xFE,
         held=(
-            _whole("meter.status", INPUT, 0, still(0), None),
+            _whole("status", INPUT, 0, still(0), None),
             _whole("co2", INPUT, 3, wander(f"{seed}:c", 620, 180, 900), "[ppm]", "s16"),
             _whole("abc.period", HOLDING, 31, still(180), "h", writable=True),
         ),

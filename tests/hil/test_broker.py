@@ -1,4 +1,4 @@
-"""The private broker really does what the upstream tests rely on: refuses, dies, freezes, returns, checks certificates."""
+"""The private broker does what the upstream tests rely on: refuses, dies, freezes, returns, checks certificates."""
 
 from __future__ import annotations
 

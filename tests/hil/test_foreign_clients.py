@@ -22,6 +22,8 @@ from hil.wire import Exchange, Line
 
 pytestmark = [pytest.mark.bus, pytest.mark.peers]
 
+POLL = ["-m", "rtu", "-b", "9600", "-P", "none", "-s", "1", "-o", "2", "-0", "-1", "-q"]
+
 
 def still(model: str, seed: int) -> Image:
     """The image of a model, standing still, so that two readings can be compared."""
@@ -70,7 +72,7 @@ def test_mbpoll_reads_floats_registers_and_bits(on_pty: Callable[[Line], PtyLine
 
     def poll(*arguments: str) -> list[str]:
         done = subprocess.run(
-            [program, *"-m rtu -b 9600 -P none -s 1 -o 2 -0 -1 -q".split(), *arguments, path],
+            [program, *POLL, *arguments, path],
             capture_output=True, text=True, timeout=30, check=True,
         )  # fmt: skip
         return [row.split()[1] for row in done.stdout.splitlines() if row.startswith("[")]

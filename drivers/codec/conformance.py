@@ -51,7 +51,8 @@ class Codec(Generic[F]):
         decoder: makes a fresh decoder fit for the frame of a vector.
         encode: the frame back to bytes; the decoder's counterpart.
         longest_bytes: length of the longest frame.
-        guarded: whether a checksum protects every bit of a frame.
+        guarded: whether a checksum protects every bit of a frame; without one, whatever looks like a frame is
+            believed, and what stands behind a false start cannot be asked for.
     """
 
     name: str
@@ -142,6 +143,8 @@ class _Bench(Generic[F]):
 
     def found_behind_noise(self) -> Iterator[Fault]:
         """A good frame is found behind glitches, random bytes and every false start of its own kind."""
+        if not self.codec.guarded:
+            return
         for vector in self.vectors:
             starts = [vector.wire[:length] for length in range(1, len(vector.wire))]
             glitches = [bytes((byte,)) * count for byte in (0x00, 0xFE, 0xFF) for count in (1, 2, 5)]
@@ -172,7 +175,7 @@ class _Bench(Generic[F]):
             for babble in (vector.wire[:1], vector.wire[:-1], b"\x00", b"\xff", self.chance.randbytes(64)):
                 decoder = self.codec.decoder(vector.frame)
                 chunk = babble * (64 // len(babble) + 1)
-                for _ in range(100):
+                for _ in range(6 * self.codec.longest_bytes // 64):
                     for _event in decoder.feed(chunk):
                         pass
                 if decoder.buffered > 4 * self.codec.longest_bytes:

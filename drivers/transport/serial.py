@@ -77,7 +77,9 @@ async def open_serial(path: str, settings: LineSettings) -> SerialStream:
         # Opened as 8N1, which every port can do; parity comes with set_line, which knows what to make of EINVAL.
         port = serial.Serial(path, 9600, timeout=0, write_timeout=0, exclusive=True)
     except serial.SerialException as error:
-        raise _refusal(path, error.errno or 0, str(error)) from error
+        cause = error.__context__
+        number = cause.args[0] if isinstance(cause, termios.error) else error.errno
+        raise _refusal(path, number or 0, str(error)) from error
     except (OSError, termios.error) as error:
         raise _refusal(path, int(error.args[0]), str(error.args[-1])) from error
     stream = SerialStream(port, path)

@@ -1,0 +1,154 @@
+"""``python -m hil.bench pipeline | collect | help``: figures of the real programs, medians of several runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from hil.bench import collect, pipeline, reference, startup
+from hil.bench.measure import machine
+from hil.bench.site import Sealing
+from hil.bench.table import table
+from hil.broker import BrokerError
+from hil.stage import StageError
+
+_GOALS = (
+    "goals on 2 cores: <= 4 ms at 50 devices, <= 45 MiB at 200, <= 0.7 s to the first, <= 8.5 bytes at 100 a block"
+)
+
+
+def _say(options: argparse.Namespace, text: str) -> None:
+    print(text, file=sys.stderr if options.json else sys.stdout, flush=True)
+
+
+def _sealing(options: argparse.Namespace) -> Sealing:
+    return Sealing(max_age=options.max_age, max_readings=options.max_readings)
+
+
+def _pipeline(options: argparse.Namespace) -> dict[str, object]:
+    found: dict[str, object] = {}
+    rows = []
+    for devices in options.devices:
+        plan = pipeline.Plan(
+            devices=devices, warmup_s=options.warmup, window_s=options.seconds, sealing=_sealing(options),
+            still=options.still, seed=options.seed,
+        )  # fmt: skip
+        runs = []
+        for number in range(options.runs):
+            runs.append(pipeline.run(plan))
+            _say(options, f"{devices} devices, run {number + 1} of {options.runs}: {_short(runs[-1])}")
+        middle = pipeline.medians(runs)
+        found[str(devices)] = {**asdict(middle), "runs": [asdict(run) for run in runs]}
+        rows.append(
+            [devices, middle.readings_s, middle.cpu_ms_per_1000, middle.peak_mib, middle.first_s, middle.wire_bytes,
+             middle.written_bytes, middle.readings_per_block, int(middle.missing)]
+        )  # fmt: skip
+    heads = [
+        "devices",
+        "readings/s",
+        "CPU ms/1000",
+        "peak MiB",
+        "first s",
+        "wire B",
+        "disk B",
+        "per block",
+        "missing",
+    ]
+    _say(options, "\n" + table(heads, rows) + "\n" + _GOALS)
+    result: dict[str, object] = {"pipeline": found}
+    if options.reference:
+        day = reference.run(options.reference, options.seed, _sealing(options))
+        result["reference_day"] = asdict(day)
+        _say(
+            options,
+            f"\nreference site, 40 points / 15 s on one 9600 Bd line, {day.measured_s:.0f} s measured, per day: "
+            f"{day.readings:,.0f} readings, flash {day.flash_mb:.1f} MB (<= 100), "
+            f"uplink {day.uplink_mb:.2f} MB (<= 4), CPU {day.cpu_s:.1f} s (<= 60), {day.wire_bytes:.1f} block bytes a reading; "
+            f"requests inside t3.5: {day.inside_silence}",
+        )
+    return result
+
+
+def _short(run: pipeline.Figures) -> str:
+    return (
+        f"{run.readings_s:,.0f} readings/s, {run.cpu_ms_per_1000:.2f} ms CPU per 1,000, {run.peak_mib:.1f} MiB, "
+        f"first after {run.first_s:.2f} s, {run.wire_bytes:.2f} bytes a reading, {run.missing:.0f} missing"
+    )
+
+
+def _collect(options: argparse.Namespace) -> dict[str, object]:
+    done = collect.run(
+        devices=options.devices[0],
+        seconds=options.seconds,
+        seed=options.seed,
+        runs=options.runs,
+        sealing=_sealing(options),
+    )
+    _say(
+        options,
+        f"{done.readings:,} readings in {done.blocks:,} blocks: {done.readings_s:,.0f} verified readings/s "
+        f"({done.blocks_s:,.0f} blocks/s), {done.cpu_us:.2f} us CPU a reading, {done.peak_mib:.1f} MiB, "
+        f"{done.database_bytes:.1f} bytes of database a reading (mark: 160,000 readings/s)",
+    )
+    return {"collect": asdict(done)}
+
+
+def _help(options: argparse.Namespace) -> dict[str, object]:
+    lines = (["--help"], ["run", "--help"], ["version"])
+    found = [startup.run(words, options.runs) for words in lines]
+    rows = [[one.words, one.wall_ms, one.cpu_ms, one.peak_mib] for one in found]
+    _say(options, table(["tidegate", "wall ms", "CPU ms", "peak MiB"], rows) + "\ngoal: --help under 100 ms")
+    return {"help": [asdict(one) for one in found]}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m hil.bench", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    pipe = verbs.add_parser("pipeline", help="devices, agent, broker, collector under load, and the reference site")
+    feed = verbs.add_parser("collect", help="a collector fed with a chain that a real agent sealed")
+    start = verbs.add_parser("help", help="start-up of the command line")
+    for verb in (pipe, feed):
+        verb.add_argument("--max-age", help='seal after, such as "250 ms" (default: the product\'s)')
+        verb.add_argument("--max-readings", type=int, help="seal at so many readings (default: the product's)")
+        verb.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31), help="printed")
+    pipe.add_argument("--devices", type=_numbers, default=[1, 10, 50, 200], help="such as 1,50")
+    pipe.add_argument("--runs", type=int, default=3)
+    pipe.add_argument("--seconds", type=float, default=10.0, help="length of the window")
+    pipe.add_argument("--warmup", type=float, default=3.0)
+    pipe.add_argument("--still", action="store_true", help="registers stand still, as other gateways were measured")
+    pipe.add_argument("--reference", type=float, default=120.0, help="seconds of the reference site, 0 leaves it out")
+    feed.add_argument("--devices", type=_numbers, default=[200])
+    feed.add_argument("--seconds", type=float, default=30.0, help="how long the agent seals")
+    feed.add_argument("--runs", type=int, default=3)
+    start.add_argument("--runs", type=int, default=15)
+    for verb in (pipe, feed, start):
+        verb.add_argument("--json", action="store_true", help="one object on standard output")
+    return parser
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(word) for word in text.split(",")]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one bench; gives the exit status."""
+    options = _parser().parse_args(arguments)
+    here = machine()
+    _say(options, f"machine: {here}" + (f"; seed {options.seed}" if "seed" in options else ""))
+    benches = {"pipeline": _pipeline, "collect": _collect, "help": _help}
+    try:
+        result = benches[options.verb](options)
+    except (StageError, BrokerError, RuntimeError) as error:
+        print(f"bench {options.verb}: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps({"machine": here, "seed": getattr(options, "seed", None), **result}, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

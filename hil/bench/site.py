@@ -1,0 +1,123 @@
+"""Site files of the benches, and what the collector's database says about a run; read straight through SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchDevice:
+    """One device of a bench site."""
+
+    name: str
+    bus: str
+    unit: int
+    profile: str
+    every: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealing:
+    """When blocks are sealed; None leaves it to the product.
+
+    Attributes:
+        max_age: such as ``250 ms``.
+        max_readings: readings of one block.
+    """
+
+    max_age: str | None = None
+    max_readings: int | None = None
+
+
+def write_site(
+    path: Path,
+    *,
+    buses: Sequence[tuple[str, str]],
+    devices: Sequence[BenchDevice],
+    url: str,
+    receipt_key: str,
+    sealing: Sealing,
+) -> None:
+    """Write ``site.toml``; ``buses`` are (name, port), state lies beside the file."""
+    lines = ["schema = 1", "[site]", 'name = "bench"']
+    lines += ["[state]", f'dir = "{path.parent / "state"}"', f'run_dir = "{path.parent / "run"}"']
+    if url:
+        lines += ["[uplink]", f'url = "{url}"', f'receipt_key = "{receipt_key}"']
+    lines.append("[block]")
+    if sealing.max_age is not None:
+        lines.append(f'max_age = "{sealing.max_age}"')
+    if sealing.max_readings is not None:
+        lines.append(f"max_readings = {sealing.max_readings}")
+    for name, port in buses:
+        lines += ["[[bus]]", f'name = "{name}"', f'port = "{port}"']
+    for one in devices:
+        lines += ["[[device]]", f'name = "{one.name}"', f'bus = "{one.bus}"', f"unit = {one.unit}"]
+        lines += [f'profile = "{one.profile}"', f'every = "{one.every}"']
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What a collector holds.
+
+    Attributes:
+        blocks: chained blocks.
+        readings: their readings.
+        block_bytes: their messages.
+        filled: blocks that carry readings.
+    """
+
+    blocks: int = 0
+    readings: int = 0
+    block_bytes: int = 0
+    filled: int = 0
+
+    def since(self, before: Stored) -> Stored:
+        """Give what came after ``before``."""
+        return Stored(
+            blocks=self.blocks - before.blocks,
+            readings=self.readings - before.readings,
+            block_bytes=self.block_bytes - before.block_bytes,
+            filled=self.filled - before.filled,
+        )
+
+
+def stored(collector_db: Path) -> Stored:
+    """Count what the collector verified and stored; nothing while it has no database."""
+    question = (
+        "SELECT count(*), total(readings), total(length(message)), count(*) FILTER (WHERE readings > 0) FROM block"
+    )
+    try:
+        with closing(sqlite3.connect(f"file:{collector_db}?mode=ro", uri=True, timeout=10)) as db:
+            blocks, readings, size, filled = db.execute(question).fetchone()
+    except sqlite3.OperationalError:  # not there, or not made yet
+        return Stored()
+    return Stored(blocks=int(blocks), readings=int(readings), block_bytes=int(size), filled=int(filled))
+
+
+class FirstReading:
+    """Looks for the first verified reading with one open connection, so that looking costs next to nothing."""
+
+    def __init__(self, collector_db: Path) -> None:
+        self._path = collector_db
+        self._db: sqlite3.Connection | None = None
+
+    def is_there(self) -> bool:
+        """Whether the collector holds a reading."""
+        try:
+            if self._db is None:
+                self._db = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=1)
+            return self._db.execute("SELECT 1 FROM reading LIMIT 1").fetchone() is not None
+        except sqlite3.OperationalError:
+            self.close()
+            return False
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None

@@ -32,7 +32,7 @@ def usage(pid: int) -> Usage:
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds of all threads of a process, by its CPU clock (clock_getcpuclockid(3)), in ns where stat has ticks."""
+    """CPU seconds of all threads of a process, by its CPU clock (clock_getcpuclockid(3)); stat has only ticks."""
     return time.clock_gettime((~pid << 3) | 2)
 
 

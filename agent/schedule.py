@@ -32,6 +32,8 @@ class Result(Enum):
     ANSWERED = auto()
     REFUSED = auto()
     """The device lives and said no, for good: asked again rarely."""
+    UNABLE = auto()
+    """The device lives and cannot answer this now: asked again at the usual time."""
     SILENT = auto()
     DAMAGED = auto()
     """Bytes came and were no answer."""
@@ -136,7 +138,7 @@ class Schedule:
             return self._failed(job, started_ns, ended_ns, silent=result is Result.SILENT)
         if task is not None:
             task.refused = result is Result.REFUSED
-            task.failed += task.refused
+            task.failed += result is not Result.ANSWERED
             task.retried = False
             self._advance(task, started_ns)
         return self.heard(job.device, ended_ns)

@@ -66,3 +66,30 @@ class Wakeup:
         self.count += woken
         if self._times:
             self._arm()
+
+
+class Rest:
+    """The sleep of one bus: until a time, or until something happens.
+
+    Args:
+        wakeup: the timer of all buses.
+        grid: sleep to the end of a slot of the grid.
+    """
+
+    def __init__(self, wakeup: Wakeup, *, grid: bool) -> None:
+        self._wakeup = wakeup
+        self._grid = grid
+        self._sleep: asyncio.Future[None] | None = None
+
+    async def until(self, mono_ns: int | None) -> None:
+        """Sleep until then or until ``poke``; None: until ``poke``. Check what it waits for right before."""
+        if mono_ns is None:
+            self._sleep = asyncio.get_running_loop().create_future()
+        else:
+            self._sleep = self._wakeup.at(mono_ns, grid=self._grid)
+        await self._sleep
+
+    def poke(self) -> None:
+        """Wake the sleeper, if it sleeps."""
+        if self._sleep is not None and not self._sleep.done():
+            self._sleep.set_result(None)

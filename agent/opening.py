@@ -1,0 +1,113 @@
+"""The port of one bus: opened, closed, opened again by its path, with the same devices on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from agent.config import Bus, SiteDevice
+from agent.polled import Wanted
+from drivers.clock import Clock, Pause
+from drivers.errors import LinkDownError
+from drivers.profile import LineSettings, Profile
+from drivers.registry import AnyLink, build_device, framing_of, open_link
+from drivers.sources import Device
+from drivers.transport.tap import Sink
+
+
+class BusPort(Protocol):
+    """What the poll loop needs of a bus."""
+
+    @property
+    def devices(self) -> Sequence[Device]:
+        """The devices, in the order they were given; always the same objects."""
+        ...
+
+    async def open(self) -> None:
+        """Open the port and let the devices use it.
+
+        Raises:
+            LinkDownError: it cannot be opened.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close the port; does nothing if it is closed."""
+        ...
+
+
+class RegistryPort:
+    """A bus on real ports, made by ``drivers.registry``."""
+
+    def __init__(
+        self, bus: Bus, wanted: Sequence[Wanted], *, clock: Clock, pause: Pause, tap: Sink | None = None
+    ) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._pause = pause
+        self._tap = tap
+        self._link: AnyLink | None = None
+        self._pipeline = min((one.site.profile.limits.pipeline for one in wanted), default=1)
+        closed = _ClosedLine(bus.port)
+        self._devices = tuple(
+            build_device(
+                one.site.profile.protocol,
+                index=one.index,
+                unit=one.site.unit,
+                profile=polled_profile(one.site),
+                link=closed,  # type: ignore[arg-type] - a line without counters; replaced before it is asked
+                clock=clock,
+                framing=framing_of(bus.port),
+                settings=one.site.line,
+            )
+            for one in wanted
+        )
+
+    @property
+    def devices(self) -> Sequence[Device]:
+        """The devices on it."""
+        return self._devices
+
+    async def open(self) -> None:
+        """Open the port."""
+        bus = self._bus
+        self._link = await open_link(
+            bus.port,
+            bus.line,
+            echo=bus.echo,
+            clock=self._clock,
+            pause=self._pause,
+            tap=self._tap,
+            pipeline=self._pipeline,
+        )
+        for device in self._devices:
+            device.use(self._link)
+
+    async def aclose(self) -> None:
+        """Close the port."""
+        link, self._link = self._link, None
+        if link is not None:
+            await link.aclose()
+
+
+class _ClosedLine:
+    """The line before the port was opened for the first time."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def ask(self, unit: int, pdu: bytes, *, timeout_s: float, line: LineSettings | None = None) -> bytes:  # noqa: ARG002
+        """Refuse."""
+        raise LinkDownError(f"{self.name} is not open")
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+def polled_profile(site: SiteDevice) -> Profile:
+    """Give the profile with the period that the site file asks for."""
+    if site.every_s is None:
+        return site.profile
+    points = tuple(replace(point, period_s=site.every_s) for point in site.profile.points)
+    return replace(site.profile, points=points)

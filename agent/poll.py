@@ -1,0 +1,273 @@
+"""Does what the schedule of a bus says, on an open port: every failure becomes a quality, none a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+from agent.claims import Life, Task
+from agent.config import Bus
+from agent.health import DeviceStatus, Load
+from agent.missed import MissReason
+from agent.opening import BusPort
+from agent.polled import Polled, Wanted
+from agent.questions import Questions
+from agent.recording import Recorder
+from agent.schedule import Change, Job, Result, Schedule
+from agent.shedding import factors
+from agent.stored import Pressure
+from agent.wakeup import Rest
+from drivers.batch import Batch
+from drivers.clock import Clock
+from drivers.errors import DeviceFailedError, DriverError, FrameError, LinkDownError, NoReplyError, RefusedError
+from drivers.quality import Quality
+from drivers.sources import Device, Urgency
+
+REPORT_EVERY_NS: Final = 5_000_000_000
+_MISSES: Final = {
+    Result.SILENT: MissReason.NO_REPLY,
+    Result.DAMAGED: MissReason.BAD_FRAME,
+    Result.REFUSED: MissReason.REFUSED,
+    Result.UNABLE: MissReason.REFUSED,
+}
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class _InternalError(DriverError):
+    """A fault of this program while it polled one device; the others go on."""
+
+    code = "internal-error"
+    quality = Quality.BAD_INTERNAL_ERROR
+
+
+class Polling:
+    """The devices of one bus and their schedule.
+
+    Args:
+        bus: what the site file says of it.
+        wanted: its devices, in the order of ``port.devices``.
+        port: gives the devices; somebody else opens and closes it.
+        recorder: where batches and events go.
+        clock: where time comes from.
+        start_ns: origin of the grid; the same for all buses, so that those on TCP wake together.
+        spread: give each read a phase of its own.
+
+    Attributes:
+        answers: exchanges that the port has served since ``up``, 0 if it never worked.
+        fault: why the port has to be opened anew, None while it works.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        wanted: Sequence[Wanted],
+        port: BusPort,
+        *,
+        recorder: Recorder,
+        clock: Clock,
+        start_ns: int,
+        spread: bool,
+    ) -> None:
+        self._bus = bus
+        self._recorder = recorder
+        self._clock = clock
+        self._devices = [Polled(one, device, recorder) for one, device in zip(wanted, port.devices, strict=True)]
+        self._schedule = Schedule([device.reads for device in port.devices], start_ns=start_ns, spread=spread)
+        self._report_ns = start_ns + REPORT_EVERY_NS
+        self._pressure = Pressure.NONE
+        self._questions = Questions()
+        self.load = Load(start_ns)
+        self.answers = 0
+        self.fault: LinkDownError | None = None
+
+    async def turn(self, rest: Rest) -> None:
+        """Do the next exchange, or sleep until there may be one."""
+        now_ns = self._clock.mono_ns()
+        if now_ns >= self._report_ns:
+            self.report()
+        job = self._schedule.next(now_ns)
+        if job is None:
+            await rest.until(self._schedule.wake_ns(now_ns))
+        elif job.task is not None:
+            await self._poll(job, job.task, now_ns)
+        elif job.ticket >= 0:
+            await self._answer(job.ticket, now_ns)
+        else:
+            await self._probe(job, now_ns)
+
+    def up(self) -> None:
+        """The port is open: poll (again)."""
+        self.fault = None
+        self.answers = 0
+        self._schedule.resume(self._clock.mono_ns())
+
+    def hold(self, reason: MissReason, error: Exception) -> None:
+        """The port is gone or lent: nothing is due until ``up``, and who has a question gets ``error``."""
+        self._schedule.hold(reason)
+        self._questions.drop(error)
+
+    def lose_all(self, error: LinkDownError) -> None:
+        """Say of every point of the bus that it has no value, and why."""
+        now_ns = self._clock.mono_ns()
+        for polled in self._devices:
+            polled.failed(error.code, str(error), now_ns)
+            polled.lose_all(error.quality, now_ns)
+
+    def ask(self, urgency: Urgency, device: int, work: Callable[[Device], Awaitable[T]]) -> asyncio.Future[T]:
+        """Queue a question to the device at this position; see ``BusPoller.ask``."""
+        ticket, answer = self._questions.put(device, work)
+        self._schedule.ask(urgency, ticket)
+        return answer
+
+    def shed(self, pressure: Pressure) -> bool:
+        """Poll as much as storage bears; True if that changed something."""
+        if pressure is self._pressure:
+            return False
+        self._pressure = pressure
+        self._stretch(range(len(self._devices)))
+        return True
+
+    def report(self, *, back: int | None = None, everything: bool = False) -> None:
+        """Record what was missed, as far as it is time to (``Schedule.missed``)."""
+        now_ns = self._clock.mono_ns()
+        self._report_ns = now_ns + REPORT_EVERY_NS
+        for missed in self._schedule.missed(now_ns, back=back, everything=everything):
+            self._recorder.missed(self._devices[missed.device].wanted.index, missed)
+
+    def position(self, index: int) -> int | None:
+        """Give the position on this bus of the site's device ``index``, None if it is not here."""
+        return next((at for at, one in enumerate(self._devices) if one.wanted.index == index), None)
+
+    def statuses(self) -> list[tuple[int, DeviceStatus]]:
+        """Give (index in the site, status) of each device."""
+        pairs = zip(self._devices, self._schedule.members, strict=True)
+        return [(polled.wanted.index, polled.status(member)) for polled, member in pairs]
+
+    @property
+    def lives(self) -> list[Life]:
+        """What is known of each device."""
+        return [member.life for member in self._schedule.members]
+
+    async def _poll(self, job: Job, task: Task, started_ns: int) -> None:
+        polled = self._devices[job.device]
+        fresh = self._schedule.members[job.device].failures == 0
+        error: DriverError
+        for _ in range(1 + self._bus.retry * fresh):
+            try:
+                batch = await _guarded(polled.device.read(task.read))
+            except (NoReplyError, FrameError) as found:
+                error = found
+            except DriverError as found:
+                error = found
+                break
+            else:
+                self._good(job, task, batch, started_ns)
+                return
+        self._bad(job, task, error, started_ns)
+
+    def _good(self, job: Job, task: Task, batch: Batch, started_ns: int) -> None:
+        ended_ns = batch.mono_ns
+        self.answers += 1
+        self.load.add(started_ns, ended_ns, good=True)
+        change = self._schedule.done(job, Result.ANSWERED, started_ns, ended_ns)
+        if not self._devices[job.device].take(batch):
+            self._miss(task, ended_ns, MissReason.QUEUE_FULL)
+        if change is Change.CAME:
+            self._came(job.device)
+
+    def _bad(self, job: Job, task: Task, error: DriverError, started_ns: int) -> None:
+        now_ns = self._clock.mono_ns()
+        polled, result = self._devices[job.device], _result_of(error)
+        self.load.add(started_ns, now_ns, good=False)
+        change = self._schedule.done(job, result, started_ns, now_ns)
+        if isinstance(error, LinkDownError):
+            self.fault = error
+            return
+        self.answers += result in (Result.REFUSED, Result.UNABLE)
+        if isinstance(error, RefusedError) and error.replanned:
+            self._schedule.replan(job.device, polled.device.reads, now_ns)
+            self._stretch([job.device])
+            return
+        polled.failed(error.code, str(error), now_ns)
+        if not polled.lose(task.read.points, error.quality, now_ns):
+            self._miss(task, now_ns, _MISSES[result])
+        if change is Change.DIED:
+            _log.warning("device-silent device=%s code=%s: %s", polled.wanted.site.name, error.code, error)
+            polled.lose_all(error.quality, now_ns)
+        elif change is Change.CAME:
+            self._came(job.device)
+
+    async def _probe(self, job: Job, started_ns: int) -> None:
+        polled, result = self._devices[job.device], Result.ANSWERED
+        try:
+            await _guarded(polled.device.probe())
+        except LinkDownError as error:
+            self.fault = error
+            result = Result.DROPPED
+        except DriverError as error:
+            result = _result_of(error)
+            polled.failed(error.code, str(error), self._clock.mono_ns())
+        now_ns = self._clock.mono_ns()
+        self.load.add(started_ns, now_ns, good=result is Result.ANSWERED)
+        if self._schedule.done(job, result, started_ns, now_ns) is Change.CAME:
+            self.answers += 1
+            self._came(job.device)
+
+    async def _answer(self, ticket: int, started_ns: int) -> None:
+        question = self._questions.take(ticket)
+        if question is None:
+            return
+        good = False
+        try:
+            found = await _guarded(question.work(self._devices[question.device].device))
+        except DriverError as error:
+            if isinstance(error, LinkDownError):
+                self.fault = error
+            question.failed(error)
+        else:
+            good = True
+            question.answered(found)
+        now_ns = self._clock.mono_ns()
+        self.load.add(started_ns, now_ns, good=good)
+        if good:
+            self.answers += 1
+            if self._schedule.heard(question.device, now_ns) is Change.CAME:
+                self._came(question.device)
+
+    def _came(self, device: int) -> None:
+        _log.info("device-answers device=%s", self._devices[device].wanted.site.name)
+        self.report(back=device)
+
+    def _miss(self, task: Task, now_ns: int, reason: MissReason) -> None:
+        self._schedule.members[task.device].ledger.add(task.read.points, 1, now_ns, now_ns, reason)
+
+    def _stretch(self, devices: Sequence[int]) -> None:
+        now_ns = self._clock.mono_ns()
+        for device in devices:
+            reads = [task.read for task in self._schedule.members[device].tasks]
+            profile = self._devices[device].wanted.site.profile
+            self._schedule.stretch(device, factors(profile, reads, self._pressure), now_ns)
+
+
+async def _guarded(exchange: Awaitable[T]) -> T:
+    """Do one exchange; a fault of this program in it costs one device its reading and nobody else anything."""
+    try:
+        return await exchange
+    except DriverError:
+        raise
+    except Exception as error:  # noqa: BLE001 - boundary
+        _log.exception("internal-error")
+        raise _InternalError(f"{type(error).__name__}: {error}") from error
+
+
+def _result_of(error: DriverError) -> Result:
+    if isinstance(error, LinkDownError):
+        return Result.DROPPED
+    if isinstance(error, DeviceFailedError | _InternalError) or (isinstance(error, RefusedError) and error.replanned):
+        return Result.UNABLE
+    if isinstance(error, RefusedError):
+        return Result.REFUSED
+    return Result.DAMAGED if isinstance(error, FrameError) else Result.SILENT

@@ -103,9 +103,10 @@ class _Reader:
         head = self._try(partial(read_head, top))
         line = self._try(partial(read_line, top))
         limits = self._try(partial(read_limits, top))
-        points = tuple(self._points())
+        tables = self._tables("point")
+        points = tuple(self._points(tables))
         self._cross_check(points, limits)
-        examples = tuple(self._examples({p.name for p in points}))
+        examples = tuple(self._examples({_name_or(data, number) for number, data in enumerate(tables, 1)}))
         if self._faults or head is None or line is None or limits is None:
             return Parsed(profile=None, faults=tuple(self._faults))
         profile = Profile(
@@ -132,8 +133,7 @@ class _Reader:
             self._faults.append(fault)
             return None
 
-    def _points(self) -> Iterator[Point]:
-        tables = self._try(partial(self._top.items, "point")) or []
+    def _points(self, tables: Sequence[object]) -> Iterator[Point]:
         if not tables:
             self._faults.append(self._top.fault("point", "a profile needs at least one"))
         for number, data in enumerate(tables, 1):
@@ -142,8 +142,11 @@ class _Reader:
             if point is not None:
                 yield point
 
+    def _tables(self, key: str) -> list[object]:
+        return self._try(partial(self._top.items, key)) or []
+
     def _examples(self, names: set[str]) -> Iterator[Example]:
-        for number, data in enumerate(self._try(partial(self._top.items, "example")) or [], 1):
+        for number, data in enumerate(self._tables("example"), 1):
             where = f"{self._path}: example[{number}]"
             example = self._try(partial(read_example, data, where, names))
             if example is not None:
@@ -181,8 +184,10 @@ def _parse(content: bytes, path: Path) -> dict[str, object]:
         return tomllib.loads(content.decode(), parse_float=Decimal)
     except UnicodeDecodeError as error:
         raise ProfileError(str(path), f"is not UTF-8 at byte {error.start}") from error
-    except (tomllib.TOMLDecodeError, ArithmeticError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise ProfileError(str(path), f"is not TOML: {error}") from error
+    except ArithmeticError as error:
+        raise ProfileError(str(path), "holds a number whose exponent nothing can use") from error
 
 
 def _id_of(path: Path) -> str:

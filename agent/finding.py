@@ -51,4 +51,4 @@ def of_error(error: Exception) -> Finding:
 
 
 def _fill(sentence: str, params: Mapping[str, str | int], language: Language | None) -> str:
-    return translate(sentence, language or active()).format(**params)
+    return translate(sentence, language or active()).format(**params).rstrip()

@@ -10,8 +10,9 @@ from agent.config import Bus, SiteDevice
 from agent.polled import Wanted
 from drivers.clock import Clock, Pause
 from drivers.errors import LinkDownError
-from drivers.profile import LineSettings, Profile
-from drivers.registry import AnyLink, build_device, framing_of, open_link
+from drivers.link_counters import LinkCounters
+from drivers.profile import Framing, LineSettings, Profile
+from drivers.registry import AnyLink, build_device, open_link
 from drivers.sources import Device
 from drivers.transport.tap import Sink
 
@@ -56,9 +57,9 @@ class RegistryPort:
                 index=one.index,
                 unit=one.site.unit,
                 profile=polled_profile(one.site),
-                link=closed,  # type: ignore[arg-type] - a line without counters; replaced before it is asked
+                link=closed,
                 clock=clock,
-                framing=framing_of(bus.port),
+                framing=Framing.TCP if "://" in bus.port else Framing.RTU,
                 settings=one.site.line,
             )
             for one in wanted
@@ -96,6 +97,11 @@ class _ClosedLine:
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+    @property
+    def counters(self) -> LinkCounters:
+        """Nothing has happened."""
+        return LinkCounters()
 
     async def ask(self, unit: int, pdu: bytes, *, timeout_s: float, line: LineSettings | None = None) -> bytes:  # noqa: ARG002
         """Refuse."""

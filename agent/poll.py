@@ -258,7 +258,7 @@ async def _guarded(exchange: Awaitable[T]) -> T:
         return await exchange
     except DriverError:
         raise
-    except Exception as error:  # noqa: BLE001 - boundary
+    except Exception as error:  # boundary
         _log.exception("internal-error")
         raise _InternalError(f"{type(error).__name__}: {error}") from error
 

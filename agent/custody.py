@@ -30,13 +30,19 @@ class Custody:
     """What may be deleted from one outbox, and what must not."""
 
     def __init__(
-        self, outbox: Outbox, reserve: Reserve, limits: OutboxLimits, destinations: tuple[Destination, ...]
+        self,
+        outbox: Outbox,
+        reserve: Reserve,
+        limits: OutboxLimits,
+        destinations: tuple[Destination, ...],
+        left: tuple[Destination, ...] = (),
     ) -> None:
         self._outbox = outbox
         self._reserve = reserve
         self._limits = limits
         self._to = {to.kid: to for to in destinations}
         stored = {to.kid: to for to in outbox.destinations()}
+        self._left = left
         self._dirty = {to.kid for to in destinations if stored.get(to.kid) != to}
         self._first_after: dict[int, Row] = {}
         self._kept_before = (-1, 0, 0)  # up to this seq, so many kept blocks, of so many bytes
@@ -82,12 +88,15 @@ class Custody:
             replace(self._to[kid], marked_seq=marked.get(kid, self._to[kid].marked_seq))
             for kid in self._dirty | set(marked)
         )
-        return tuple(rows)
+        return (*rows, *self._left)
 
     def committed(self, written: tuple[Destination, ...], removed: bool) -> None:
         """Take note of a commit that wrote these rows and may have ``removed`` blocks."""
+        self._left = tuple(row for row in self._left if row not in written)
         for row in written:
-            now = self._to[row.kid]
+            now = self._to.get(row.kid)
+            if now is None:
+                continue
             self._to[row.kid] = replace(now, marked_seq=row.marked_seq)
             if now.receipted_seq == row.receipted_seq:
                 self._dirty.discard(row.kid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Final
 
 _DAY_S: Final = 86_400
@@ -51,3 +52,19 @@ class FlashBudget:
         self._level = max(0.0, self._level - passed_s * self._rate_s)
         if (now_ms - self._started_ms) / 1000 > _HOUR_S:
             self._hour *= math.exp(-passed_s / _HOUR_S)
+
+
+def thread_written_bytes(path: Path = Path("/proc/thread-self/io")) -> int | None:
+    """Give what the calling thread has caused to be written to block devices; None where the kernel does not say.
+
+    The kernel counts pages of 4 KiB when they become dirty, so that this is what the device sees but for its own
+    rewriting. On a RAM disk it stays 0.
+    """
+    try:
+        for line in path.read_text(encoding="ascii").splitlines():
+            name, _, value = line.partition(":")
+            if name == "write_bytes":
+                return int(value)
+    except OSError:
+        return None
+    return None

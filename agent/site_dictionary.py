@@ -37,6 +37,11 @@ class SiteDictionary:
         self._classes: tuple[tuple[PointClass, ...], ...] = ()
         self._placed: dict[tuple[int, tuple[int, ...]], Placed] = {}
 
+    @property
+    def indexes(self) -> tuple[tuple[int, ...], ...]:
+        """Of each device of the site, the dictionary index of each of its points."""
+        return self._indexes
+
     def register(self, devices: Sequence[SiteDevice], mono_ms: int) -> tuple[Event, ...]:
         """Take these as the site's devices from now on.
 

@@ -1,0 +1,260 @@
+"""The work of the storage thread, without the thread: takes readings in, decides when to seal, commits.
+
+``Desk`` owns the outbox, the writer and the session key. Whoever drives it gives ``intake`` what came in and calls
+``turn`` whenever ``due_ms`` is reached; nothing here waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from agent.block import events
+from agent.block.messages import Receipt
+from agent.chain import CLEAN_SEQ, StorageSettings, open_chain
+from agent.clock import SealingClock
+from agent.clock_watch import ClockWatch
+from agent.committing import Committing, Fault
+from agent.custody import Custody
+from agent.epochs import EPOCH_LIVED_S
+from agent.errors import KeyUnavailableError
+from agent.flash import FlashBudget
+from agent.intake import Intake
+from agent.keys import KeyStore
+from agent.killpoint import KillPoint, Reached
+from agent.outbox import LAST_SEQ, Commit
+from agent.reserve import Reserve
+from agent.seal_rules import SealRules
+from agent.sealing import Contents, Sealing
+from agent.stored import ReceiptOutcome, StorageStatus, StoredBlock, place_of, seq_of
+
+RESERVE_FILE: Final = "outbox.reserve"
+_KEY_RETRY_MS: Final = 10_000
+_COMMIT_BYTES: Final = 8_192
+"""What one commit writes beside its blocks; used where the kernel does not count."""
+
+
+class Desk:
+    """One gateway's storage, for one thread. Opening raises as ``open_chain``.
+
+    Attributes:
+        intake: where readings and events go in.
+        committed_readings: in this run.
+    """
+
+    def __init__(
+        self,
+        settings: StorageSettings,
+        keys: KeyStore,
+        clock: SealingClock,
+        *,
+        random: Callable[[int], bytes],
+        written: Callable[[], int | None],
+        reached: Reached,
+    ) -> None:
+        now = clock.sample()
+        self._settings, self._clock, self._reached = settings, clock, reached
+        chain = open_chain(settings, keys, now)
+        reserve = Reserve(settings.folder / RESERVE_FILE)
+        reserve.set_aside()
+        self._outbox, self._epochs, self._lifetime = chain.outbox, chain.epochs, chain.lifetime
+        self._epoch_open, self._epoch_wanted = chain.resumed, chain.joining.new_epoch
+        joined = chain.joining
+        self._custody = Custody(chain.outbox, reserve, settings.limits, joined.destinations, joined.left)
+        self._committing = Committing(chain.outbox, chain.writer, self._custody, reserve, reached)
+        self._sealing = Sealing(chain.writer, reached)
+        self._rules = SealRules(settings.rules, now.mono_ms)
+        self._watch = ClockWatch(now)
+        self._flash = FlashBudget(
+            budget_mb_day=settings.rules.flash_budget_mb_day, max_age_s=settings.rules.max_age_s, now_ms=now.mono_ms
+        )
+        self._written, self._counted_bytes = written, written()
+        self._fault: Fault | None = None
+        self._key_retry_ms = 0
+        self._dropped = 0
+        self._committed_ms: int | None = None
+        self.intake = Intake(chain.writer, chain.first_events, random, now.mono_ms)
+        self.intake.pressure = self._custody.pressure()
+        self.committed_readings = 0
+
+    @property
+    def settled(self) -> int:
+        """Readings taken in that need no more memory."""
+        return self.committed_readings + self.intake.settled
+
+    def room(self) -> int:
+        """Tell how many more readings make a block due at once."""
+        waiting = self.intake.waiting().readings
+        return 1 if self._rules.opening else max(1, self._settings.rules.max_readings - waiting)
+
+    def due_ms(self) -> int | None:
+        """Tell when to call ``turn`` if nothing comes in; the past means now, None never again."""
+        if self._committing.frozen:
+            return None
+        if self._committing.retry_ms is not None:
+            return self._committing.retry_ms
+        age_s = self._flash.age_s(self._now_ms())
+        return max(self._rules.due_ms(self.intake.waiting(), age_s), self._key_retry_ms)
+
+    def turn(self, *, flush: bool = False) -> tuple[StoredBlock, ...]:
+        """Seal and commit what is due, or everything with ``flush``; gives the blocks that are stored now."""
+        now_ms, due_ms = self._now_ms(), self.due_ms()
+        if due_ms is None or (due_ms > now_ms and not flush):
+            return ()
+        if self._committing.retry_ms is None and not self._seal(now_ms, flush=flush):
+            return ()
+        return self._commit(now_ms)
+
+    def close(self) -> tuple[StoredBlock, ...]:
+        """Seal and commit what waits, mark the stop as clean, let go of the file."""
+        stored: list[StoredBlock] = []
+        try:
+            if self._committing.retry_ms is not None:
+                stored += self.turn(flush=True)
+            if self._committing.retry_ms is None and (self._rules.opening or not self.intake.empty()):
+                stored += self.turn(flush=True)
+            last = self._outbox.last
+            if self._committing.retry_ms is None and not self._committing.frozen and last is not None:
+                self._committing.begin(Commit(state=((CLEAN_SEQ, last.seq),), destinations=self._custody.changes(())))
+                self._commit(self._now_ms())
+        finally:
+            self._outbox.close()
+        return tuple(stored)
+
+    def peek(self, destination: bytes, after: int, limit: int) -> tuple[StoredBlock, ...]:
+        """Give blocks later than ``after`` that ``destination`` has not receipted, in chain order."""
+        return self._custody.blocks(destination, after, limit)
+
+    def fetch(self, epoch: int, first: int, last: int | None, limit: int) -> tuple[StoredBlock, ...]:
+        """Give blocks ``first`` to ``last`` of ``epoch`` that are still here; None: all after, later epochs too."""
+        end = LAST_SEQ if last is None else min(LAST_SEQ, seq_of(epoch, last))
+        return self._outbox.between(min(LAST_SEQ, seq_of(epoch, first)), end, limit)
+
+    def receipted(self, destination: bytes, receipt: Receipt) -> ReceiptOutcome:
+        """Take in a receipt whose signature was checked."""
+        outcome = self._custody.receipted(destination, receipt.epoch, receipt.number, receipt.head)
+        place = (receipt.epoch, receipt.number)
+        if outcome is ReceiptOutcome.ABOVE_CHAIN:
+            self._committing.freeze(f"block {place} was receipted and is not stored (a restored backup)")
+        elif outcome is ReceiptOutcome.FOREIGN_HEAD:
+            self._fault = Fault(code="chain-damaged", text=f"the receipt of block {place} is of another block")
+        elif outcome is ReceiptOutcome.ACCEPTED:
+            self._reached(KillPoint.RECEIPTED)
+        return outcome
+
+    def status(self) -> StorageStatus:
+        """Tell how things are."""
+        now_ms, last = self._now_ms(), self._outbox.last
+        pending, pending_bytes = self._custody.pending()
+        kept, kept_bytes = self._custody.kept()
+        fault = self._committing.fault or self._fault
+        return StorageStatus(
+            sealed_blocks=last.ordinal if last is not None else 0,
+            sealed_readings=last.first_reading + last.readings if last is not None else 0,
+            pending_blocks=pending,
+            pending_bytes=pending_bytes,
+            archived_blocks=kept - pending,
+            kept_bytes=kept_bytes,
+            waiting_readings=self.intake.waiting().readings,
+            last=place_of(last.seq) if last is not None else None,
+            last_commit_mono_ms=self._committed_ms,
+            max_age_s=self._flash.age_s(now_ms),
+            flash_bytes_day=self._flash.bytes_day(now_ms),
+            pressure=self.intake.pressure,
+            dropped_blocks=self._dropped,
+            shed_readings=self.intake.shed,
+            fault_code=fault.code if fault is not None else "",
+            fault=fault.text if fault is not None else "",
+            destinations=tuple(self._custody.status()),
+        )
+
+    def _now_ms(self) -> int:
+        return self._clock.mono_ns() // 1_000_000
+
+    def _seal(self, now_ms: int, *, flush: bool) -> bool:
+        """Sign what is due and hand it to ``_committing``; False if nothing can be signed now."""
+        sample, lived_s = self._clock.sample(), self._lifetime.lived_s(now_ms)
+        over = self._epoch_open and (self._epoch_wanted or self._epochs.over(lived_s))
+        fresh = (over or not self._epoch_open) and self._prepare_epoch(now_ms)
+        if not fresh and not self._epoch_open:
+            return False
+        if fresh and not over:
+            self._epochs.open(sample, lived_s)
+        removed = self._custody.removable(lived_s)
+        dropped, gaps = self._custody.last_resort()
+        contents = Contents(
+            clock=sample,
+            events=(
+                *self.intake.events(now_ms, flush=flush),
+                *self._watch.events(sample),
+                *(events.gap(now_ms, gap) for gap in gaps),
+            ),
+            columns=self.intake.columns(self._settings.rules.max_readings, flush=flush),
+            marks=self._custody.marks(),
+            last_event=events.epoch_close(sample.mono_ms) if fresh and over else None,
+        )
+        sealed = self._sealing.seal(contents)
+        if fresh and over:
+            self._epochs.open(sample, lived_s)
+            sealed += self._sealing.seal(Contents(clock=sample))
+        self._epoch_open, self._epoch_wanted = True, self._epoch_wanted and not fresh
+        self._rules.sealed(now_ms)
+        self._dropped += len(dropped)
+        self._committing.begin(
+            Commit(
+                blocks=sealed,
+                lived_s=lived_s,
+                removed=(*removed, *dropped),
+                destinations=self._custody.changes(contents.marks),
+                state=((EPOCH_LIVED_S, lived_s),) if fresh else (),
+            )
+        )
+        return True
+
+    def _prepare_epoch(self, now_ms: int) -> bool:
+        try:
+            self._epochs.prepare()
+        except KeyUnavailableError as error:
+            self._fault = Fault(code=error.code, text=str(error))
+            self._key_retry_ms = now_ms + _KEY_RETRY_MS if not self._epoch_open else 0
+            return False
+        self._fault, self._key_retry_ms = None, 0
+        return True
+
+    def _commit(self, now_ms: int) -> tuple[StoredBlock, ...]:
+        change, recovered = self._committing.attempt(now_ms)
+        if recovered is not None:
+            self.intake.note(recovered, now_ms)
+        if change is None:
+            return ()
+        self.committed_readings += sum(sealed.readings for sealed in change.blocks)
+        self._committed_ms = now_ms
+        self._count_written(change, now_ms)
+        self.intake.pressure = self._custody.pressure()
+        if any(key == EPOCH_LIVED_S for key, _ in change.state):
+            self._destroy_old_keys()
+        return tuple(
+            StoredBlock(
+                seq=seq_of(sealed.epoch, sealed.number),
+                epoch=sealed.epoch,
+                number=sealed.number,
+                head=sealed.head,
+                message=sealed.message,
+                readings=sealed.readings,
+            )
+            for sealed in change.blocks
+        )
+
+    def _count_written(self, change: Commit, now_ms: int) -> None:
+        total = self._written()
+        if total is None or self._counted_bytes is None:
+            self._flash.wrote(_COMMIT_BYTES + sum(2 * len(sealed.message) for sealed in change.blocks), now_ms)
+            return
+        self._flash.wrote(total - self._counted_bytes, now_ms)
+        self._counted_bytes = total
+
+    def _destroy_old_keys(self) -> None:
+        try:
+            self._epochs.destroy_old()
+        except KeyUnavailableError as error:
+            self._fault = Fault(code=error.code, text=str(error))

@@ -1,0 +1,312 @@
+"""Storage as the rest of the agent sees it: hand over and go on, never wait for a disk or a key.
+
+``Storage`` runs one thread that owns SQLite, the writer and the session key. ``agent.storage_inline`` has the same
+face without a thread, for tests under virtual time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final, TypeAlias, TypeVar
+
+from agent.block.errors import ContentError
+from agent.block.events import event_value, read_event
+from agent.block.messages import Receipt
+from agent.block.record import Event, EventKind
+from agent.chain import StorageSettings
+from agent.clock import SealingClock
+from agent.config import SiteDevice
+from agent.desk import Desk
+from agent.errors import AgentError, StorageError
+from agent.flash import thread_written_bytes
+from agent.keys import KeyStore
+from agent.killpoint import Reached, no_kill
+from agent.stored import Pressure, ReceiptOutcome, StorageStatus, StoredBlock
+from drivers.batch import Batch
+
+__all__ = [
+    "Pressure",
+    "ReceiptOutcome",
+    "Storage",
+    "StoragePort",
+    "StorageSettings",
+    "StorageStatus",
+    "StoredBlock",
+]
+
+QUEUE_READINGS: Final = 50_000
+"""Readings that wait in memory at most, while the disk refuses: about 6 MB."""
+FETCH_BLOCKS: Final = 1_000
+_STORAGE_KINDS: Final = frozenset(range(1, EventKind.IDENTITY_CHANGE + 1))
+
+_Item: TypeAlias = Batch | Event | tuple[SiteDevice, ...]
+T = TypeVar("T")
+
+
+class StoragePort(ABC):
+    """Everything that loop code may ask of storage. Every method is called in the loop and returns at once."""
+
+    def __init__(
+        self,
+        settings: StorageSettings,
+        keys: KeyStore,
+        clock: SealingClock,
+        *,
+        reached: Reached = no_kill,
+        random: Callable[[int], bytes] = os.urandom,
+        written: Callable[[], int | None] = thread_written_bytes,
+        queue_readings: int = QUEUE_READINGS,
+    ) -> None:
+        self._open: Callable[[], Desk] = lambda: Desk(
+            settings, keys, clock, random=random, written=written, reached=reached
+        )
+        self._max_age_ms = int(settings.rules.max_age_s * 1000)
+        self._clock = clock
+        self._desk: Desk | None = None
+        self._inbox: deque[_Item] = deque()
+        self._queue_readings = queue_readings
+        self._offered = 0
+        self._drained = 0
+        self._wake_at = 0
+        self._points: tuple[tuple[int, ...], ...] = ()
+        self._callbacks: list[Callable[[StoredBlock], None]] = []
+        self._status = StorageStatus()
+        self._moved_ms = 0
+
+    @abstractmethod
+    def start(self) -> None:
+        """Open the chain and register the devices given so far; returns when that is done.
+
+        Raises:
+            StorageError: the disk refuses, or another agent is running.
+            ChainDamagedError: a restored backup or damage; nothing was signed.
+            KeyUnavailableError: the identity or the session key cannot be used.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Seal and commit what was handed over, tell ``on_sealed``, end. What is offered afterwards is refused."""
+
+    @abstractmethod
+    def _wake(self) -> None:
+        """Let the inbox be looked at now."""
+
+    @abstractmethod
+    async def _ask(self, question: Callable[[Desk], T]) -> T:
+        """Let the desk answer between two commits."""
+
+    def register(self, devices: Sequence[SiteDevice]) -> None:
+        """Say what ``Batch.device`` counts, from the next batch on; the dictionary learns what is new."""
+        self._inbox.append(tuple(devices))
+
+    def offer(self, batch: Batch) -> bool:
+        """Hand one exchange over; False if the queue is full (skip and count) or storage has ended."""
+        count = len(batch.points)
+        if self._desk is None or self._waiting() + count > self._queue_readings:
+            return False
+        self._offered += count
+        self._inbox.append(batch)
+        if batch.urgent or self._offered >= self._wake_at:
+            self._wake()
+        return True
+
+    def note(self, event: Event) -> None:
+        """Hand an event over, to be sealed with the next block.
+
+        Raises:
+            ValueError: events 1 to 7 are storage's own, or no verifier would read this one.
+        """
+        if event.kind in _STORAGE_KINDS:
+            raise ValueError(f"event {event.kind} is written by storage alone")
+        try:
+            read_event(event_value(event))
+        except ContentError as error:
+            raise ValueError(str(error)) from error
+        self._inbox.append(event)
+
+    def point_index(self, device: int, point: int) -> int | None:
+        """Give the dictionary index of a point of the site's device, None while it has none."""
+        if 0 <= device < len(self._points) and 0 <= point < len(self._points[device]):
+            return self._points[device][point]
+        return None
+
+    def on_sealed(self, callback: Callable[[StoredBlock], None]) -> None:
+        """Call ``callback`` in the loop with each block once it is committed, in chain order."""
+        self._callbacks.append(callback)
+
+    async def peek(self, destination: bytes, after: int, limit: int) -> tuple[StoredBlock, ...]:
+        """Give up to ``limit`` blocks with ``seq > after`` that ``destination`` has not receipted, in chain order.
+
+        Raises:
+            StorageError: the disk refuses, or storage has ended.
+        """
+        return await self._ask(lambda desk: desk.peek(destination, after, limit))
+
+    async def fetch(self, epoch: int, first: int, last: int | None) -> tuple[StoredBlock, ...]:
+        """Give blocks ``first`` to ``last`` of ``epoch`` that are still here, at most 1,000; None: all after.
+
+        Raises:
+            StorageError: the disk refuses, or storage has ended.
+        """
+        return await self._ask(lambda desk: desk.fetch(epoch, first, last, FETCH_BLOCKS))
+
+    async def receipted(self, destination: bytes, receipt: Receipt) -> ReceiptOutcome:
+        """Take in a receipt whose signature and gateway were checked; kept on disk with the next block.
+
+        Raises:
+            StorageError: the disk refuses, or storage has ended.
+        """
+        return await self._ask(lambda desk: desk.receipted(destination, receipt))
+
+    @property
+    def moved_mono_ms(self) -> int:
+        """When the desk last did something; it does at least every ``max_age_s``, unless the disk hangs."""
+        return self._moved_ms
+
+    def status(self) -> StorageStatus:
+        """Tell how things were when the desk last did something."""
+        return replace(self._status, waiting_readings=self._waiting())
+
+    def pressure(self) -> Pressure:
+        """Tell what is to be given up."""
+        return self._status.pressure
+
+    def _waiting(self) -> int:
+        return self._offered - (self._desk.settled if self._desk is not None else 0)
+
+    def _run(self, desk: Desk, *, closing: bool = False) -> tuple[StoredBlock, ...]:
+        """Take in what was handed over and seal what is due; on the desk's own thread."""
+        inbox = self._inbox
+        while inbox:
+            item = inbox.popleft()
+            if isinstance(item, Batch):
+                self._drained += len(item.points)
+                desk.intake.take(item)
+            elif isinstance(item, Event):
+                desk.intake.note(item, self._now_ms())
+            else:
+                self._points = desk.intake.register(item, self._now_ms())
+        stored = desk.close() if closing else desk.turn()
+        self._wake_at = self._drained + desk.room()
+        self._look(desk)
+        return stored
+
+    def _look(self, desk: Desk) -> None:
+        self._status, self._moved_ms = desk.status(), self._now_ms()
+
+    def _pause_s(self, desk: Desk) -> float:
+        """How long nothing has to be done unless something comes in that cannot wait."""
+        due_ms = desk.due_ms()
+        now_ms = self._now_ms()
+        latest_ms = now_ms + self._max_age_ms  # readings that need no wake-up are found by then
+        return max(0, min(latest_ms, due_ms if due_ms is not None else latest_ms) - now_ms) / 1000
+
+    def _now_ms(self) -> int:
+        return self._clock.mono_ns() // 1_000_000
+
+    def _publish(self, stored: tuple[StoredBlock, ...]) -> None:
+        for block in stored:
+            for callback in self._callbacks:
+                callback(block)
+
+
+class Storage(StoragePort):
+    """Storage with its thread; ``start`` and ``close`` belong to one running loop."""
+
+    def start(self) -> None:
+        """Open the chain; see ``StoragePort.start``. Blocks for the few milliseconds that takes."""
+        self._loop = asyncio.get_running_loop()
+        self._looked = threading.Event()
+        self._event = threading.Event()
+        self._questions: deque[tuple[Callable[[Desk], object], asyncio.Future[object]]] = deque()
+        self._closing = False
+        self._error: AgentError = StorageError("the storage thread died")
+        self._ended = self._loop.create_future()
+        self._thread = threading.Thread(target=self._work, name="storage", daemon=True)
+        self._thread.start()
+        self._looked.wait()
+        if self._desk is None:
+            self._thread.join()
+            raise self._error
+
+    async def close(self) -> None:
+        """Seal and commit what was handed over, then end; see ``StoragePort.close``."""
+        if self._desk is None:
+            return
+        self._closing = True
+        self._event.set()
+        await self._ended
+        self._thread.join()
+
+    def _wake(self) -> None:
+        if not self._event.is_set():
+            self._event.set()
+
+    async def _ask(self, question: Callable[[Desk], T]) -> T:
+        if self._desk is None or self._closing:
+            raise StorageError("storage has ended")
+        answer: asyncio.Future[object] = self._loop.create_future()
+        self._questions.append((question, answer))
+        self._event.set()
+        return await answer  # type: ignore[return-value]  # what the question gave
+
+    def _work(self) -> None:
+        """The storage thread."""
+        try:
+            desk = self._open()
+            self._run(desk)
+            self._desk = desk
+        except AgentError as error:
+            self._error = error
+            return
+        finally:
+            self._looked.set()
+        try:
+            while not self._closing:
+                self._event.wait(self._pause_s(desk))
+                self._event.clear()
+                self._answer(desk)
+                self._tell(self._publish, self._run(desk))
+            self._tell(self._publish, self._run(desk, closing=True))
+        finally:
+            self._desk = None
+            self._tell(self._end)
+
+    def _answer(self, desk: Desk) -> None:
+        while self._questions:
+            question, answer = self._questions.popleft()
+            try:
+                result = question(desk)
+            except StorageError as error:
+                self._tell(_refuse, answer, error)
+            else:
+                self._tell(_fulfil, answer, result)
+
+    def _tell(self, call: Callable[..., None], *arguments: object) -> None:
+        if call == self._publish and not arguments[0]:
+            return
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+    def _end(self) -> None:
+        """In the loop, last of all: whoever still waits for an answer gets none."""
+        while self._questions:
+            _refuse(self._questions.popleft()[1], StorageError("storage has ended"))
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+
+def _fulfil(answer: asyncio.Future[object], result: object) -> None:
+    if not answer.done():
+        answer.set_result(result)
+
+
+def _refuse(answer: asyncio.Future[object], error: StorageError) -> None:
+    if not answer.done():
+        answer.set_exception(error)

@@ -24,7 +24,8 @@ class Hearing(Generic[F]):
 
     Attributes:
         raw: all bytes so far, echo too.
-        failed: a reply of the right shape had a wrong checksum.
+        certain: a reply of the right shape and a wrong checksum is all that came; nothing better will.
+        failed: a reply of the right shape and a wrong checksum was among what came.
         cut_short: the beginning of a reply was all that came; known at the end.
     """
 
@@ -38,6 +39,7 @@ class Hearing(Generic[F]):
     ) -> None:
         self.where = where
         self.raw = b""
+        self.certain = False
         self.failed = False
         self.cut_short = False
         self._echo = echo
@@ -64,6 +66,7 @@ class Hearing(Generic[F]):
         reply = self._sort(events)
         if reply is not None:
             self._sort_rest(reply)
+        self.certain = self.failed and reply is None
         return reply
 
     def end(self) -> F | None:

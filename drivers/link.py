@@ -7,7 +7,8 @@ this request alone, and matched to it; whatever else the line brings is counted 
 A reply on a serial line may not tell which request it answers: two requests of one likeness (the decoder says which)
 have replies that look alike. So after a request has been given up, the next of its likeness to that peer waits until
 the peer's longest answer time, the caller's ceiling at least, has passed since the first one left - unless the peer
-has answered a request of another likeness in between. Requests to others, and of other likeness, do not wait.
+has answered a request of another likeness in between, which shows that it has left the first one behind. Requests to
+others, and of other likeness, do not wait: a late answer cannot pass for theirs, it is dropped and counted.
 """
 
 from __future__ import annotations
@@ -130,8 +131,8 @@ class Link:
     ) -> F:
         if settings is not None and settings != self._line and self._line is not None:
             await self._switch(settings)
-        await self._quiet(self._turnaround.blocked_until_ns(decoder.peer, decoder.likeness))
-        self._turnaround.superseded(decoder.peer, decoder.likeness)
+        await self._quiet(self._turnaround.blocked_until_ns(decoder))
+        self._turnaround.superseded(decoder)
         self._stream.write(request)
         self._counts["exchanges"] += 1
         sent_ns = self._busy_ns = self._clock.mono_ns() + len(request) * self._character_ns
@@ -143,13 +144,13 @@ class Link:
             frame = await self._hear(hearing, decoder.peer, sent_ns + reply_ns, ceiling_ns)
             heard_out = True
         except ChecksumError:
-            heard_out = True  # it has answered; nothing more is on its way
+            heard_out = hearing.certain  # it has answered; nothing more is on its way
             raise
         finally:
             if not heard_out:
-                self._turnaround.missed(decoder, sent_ns, reply_ns + ceiling_ns)
+                self._turnaround.missed(decoder, sent_ns, reply_ns, ceiling_ns)
         took_ns = self._busy_ns - sent_ns - len(frame.raw) * self._character_ns
-        self._turnaround.answered(decoder.peer, decoder.likeness, max(0, took_ns))
+        self._turnaround.answered(decoder.peer, max(0, took_ns))
         self._counts["replies"] += 1
         return frame
 
@@ -194,7 +195,7 @@ class Link:
                 reply = hearing.take(data)
                 if reply is not None:
                     return reply
-                if hearing.failed:
+                if hearing.certain:
                     raise ChecksumError(f"{hearing.where} answered with a wrong checksum", hearing.raw)
             if now_ns < deadline_ns:
                 continue

@@ -14,7 +14,8 @@ from drivers.codec.framing import Frame, Noise, ReplyDecoder
 _SAMPLES: Final = 64
 _ENOUGH: Final = 8
 _FLOOR_NS: Final = 3_000_000
-_FORGET_NS: Final = 60_000_000_000
+_FORGET_NS: Final = 10_000_000_000
+_LONGEST_NS: Final = 2_000_000_000  # what one odd answer may cost its peer at most, each time it misses
 
 
 @dataclass(slots=True)
@@ -22,13 +23,17 @@ class _Peer:
     samples: deque[int] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
     longest_ns: int = 0
     missed: bool = False
+    free_ns: int = 0  # a late answer ended then: only now it could begin with the next request
+
+    def learn(self, took_ns: int) -> None:
+        self.samples.append(took_ns)
+        self.longest_ns = min(_LONGEST_NS, max(self.longest_ns, took_ns))
 
 
 @dataclass(slots=True)
 class _Missed:
     """A request that was given up; its answer may still be on its way."""
 
-    likeness: bytes
     watch: ReplyDecoder[Frame]
     sent_ns: int
     until_ns: int
@@ -40,11 +45,13 @@ class Turnaround:
     The window is the 99th percentile of the last 64 answer times - their largest - and a fifth more, at least 3 ms
     more. It is never learnt from a time-out, and after one the next exchange gets the caller's whole ceiling, so that
     a peer that has become slower is measured rather than lost.
+
+    A peer answers its requests in the order they came, or drops them; that is all that is presumed of it.
     """
 
     def __init__(self) -> None:
         self._peers: dict[bytes, _Peer] = {}
-        self._missed: dict[bytes, _Missed] = {}
+        self._missed: dict[tuple[bytes, bytes], _Missed] = {}
 
     def window_ns(self, peer: bytes, ceiling_ns: int) -> int:
         """Give how long to wait for the first byte of an answer, wire times apart."""
@@ -54,49 +61,53 @@ class Turnaround:
         longest = max(known.samples)
         return min(ceiling_ns, longest + max(longest // 5, _FLOOR_NS))
 
-    def answered(self, peer: bytes, likeness: bytes, took_ns: int) -> None:
-        """Learn from an answer; an answer to another kind of request shows that the peer has left the missed one."""
+    def answered(self, peer: bytes, took_ns: int) -> None:
+        """Learn from an answer; it shows that the peer has left behind whatever it was asked before."""
         known = self._peers.setdefault(peer, _Peer())
-        known.samples.append(took_ns)
-        known.longest_ns = max(known.longest_ns, took_ns)
+        known.learn(took_ns)
         known.missed = False
-        missed = self._missed.get(peer)
-        if missed is not None and missed.likeness != likeness:
-            del self._missed[peer]
+        if self._missed:
+            self._missed = {key: missed for key, missed in self._missed.items() if key[0] != peer}
 
-    def missed(self, decoder: ReplyDecoder[Frame], sent_ns: int, ceiling_ns: int) -> None:
-        """Note a request given up, whose last byte left at ``sent_ns``; its answer may take as long as any before."""
-        known = self._peers.setdefault(decoder.peer, _Peer())
+    def missed(self, decoder: ReplyDecoder[Frame], sent_ns: int, reply_ns: int, ceiling_ns: int) -> None:
+        """Note a request given up; its answer may take as long as any before, once the peer gets to it.
+
+        Args:
+            decoder: what was to find the answer.
+            sent_ns: when the last byte of the request left.
+            reply_ns: time of the answer on the wire.
+            ceiling_ns: the longest that the caller would have waited for the answer to begin.
+        """
+        peer = decoder.peer
+        known = self._peers.setdefault(peer, _Peer())
         known.missed = True
-        self._missed[decoder.peer] = _Missed(
-            likeness=decoder.likeness,
-            watch=decoder.fresh(),
-            sent_ns=sent_ns,
-            until_ns=sent_ns + max(known.longest_ns, ceiling_ns),
+        begins_ns = max(
+            [sent_ns, known.free_ns, *(missed.until_ns for key, missed in self._missed.items() if key[0] == peer)]
+        )
+        takes_ns = reply_ns + max(known.longest_ns + _FLOOR_NS, ceiling_ns)
+        self._missed[peer, decoder.likeness] = _Missed(
+            watch=decoder.fresh(), sent_ns=sent_ns + reply_ns, until_ns=begins_ns + takes_ns
         )
 
-    def blocked_until_ns(self, peer: bytes, likeness: bytes) -> int:
-        """Give when a request of this likeness may be sent: before, a late answer would be taken for its own."""
-        missed = self._missed.get(peer)
-        return missed.until_ns if missed is not None and missed.likeness == likeness else 0
+    def blocked_until_ns(self, decoder: ReplyDecoder[Frame]) -> int:
+        """Give when this request may be sent: before, a late answer to one of its likeness would pass for its own."""
+        missed = self._missed.get((decoder.peer, decoder.likeness))
+        return 0 if missed is None else missed.until_ns
 
-    def superseded(self, peer: bytes, likeness: bytes) -> None:
+    def superseded(self, decoder: ReplyDecoder[Frame]) -> None:
         """Stop watching for an answer that could no longer be told from that to the request now sent."""
-        missed = self._missed.get(peer)
-        if missed is not None and missed.likeness == likeness:
-            del self._missed[peer]
+        self._missed.pop((decoder.peer, decoder.likeness), None)
 
     def overheard(self, data: bytes, now_ns: int) -> int:
         """Look for late answers in ``data``, learn how long they took and give how many came."""
         late = 0
-        for peer, missed in list(self._missed.items()):
+        for key, missed in list(self._missed.items()):
             if any(not isinstance(event, Noise) for event in tuple(missed.watch.feed(data))):
                 late += 1
-                took_ns = now_ns - missed.sent_ns
-                known = self._peers[peer]
-                known.longest_ns = max(known.longest_ns, took_ns)
-                known.samples.append(took_ns)
-                del self._missed[peer]
-            elif now_ns - missed.sent_ns > _FORGET_NS:
-                del self._missed[peer]
+                known = self._peers[key[0]]
+                known.learn(max(0, now_ns - missed.sent_ns))
+                known.free_ns = now_ns
+                del self._missed[key]
+            elif now_ns - missed.until_ns > _FORGET_NS:
+                del self._missed[key]
         return late

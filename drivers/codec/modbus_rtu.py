@@ -47,8 +47,9 @@ def _frame(raw: bytes) -> RtuFrame:
 class RtuReplyDecoder:
     """Finds the reply to one request among whatever the line brings.
 
-    Noise before the reply comes with the reply or with the flush, sorted by what it is. When a reply of the right
-    shape has a wrong checksum and no other can have begun, ``BAD_CHECKSUM`` comes at once: waiting on is of no use.
+    Noise before the reply comes with the reply or with the flush, sorted by what it is. When all that came is a reply
+    of the right shape with a wrong checksum, glitches apart, ``BAD_CHECKSUM`` comes at once: waiting on is of no use.
+    The same inside other bytes may be part of something else, such as a late reply, and is told by the flush.
     """
 
     def __init__(self, request: bytes) -> None:
@@ -62,7 +63,6 @@ class RtuReplyDecoder:
             self._prefix = request[:6] if pdu[:1] in (b"\x05", b"\x06", b"\x0f", b"\x10", b"\x16") else request[:2]
         self._refusal = bytes((request[0], request[1] | EXCEPTION_FLAG))
         self._buffer = bytearray()
-        self._failed = False
 
     @property
     def asked(self) -> str:
@@ -99,7 +99,7 @@ class RtuReplyDecoder:
 
     def _scan(self, *, last: bool) -> Iterator[RtuFrame | Noise]:
         at = 0
-        cut_short = False
+        failed = certain = cut_short = False
         while (at := self._buffer.find(self._prefix[0], at)) >= 0:
             size = self._size(at)
             if size is None:
@@ -107,18 +107,21 @@ class RtuReplyDecoder:
             elif size == 0 or at + size > len(self._buffer):
                 if not last:
                     break
-                cut_short = True
+                cut_short |= at + 1 < len(self._buffer)  # the unit alone may be any glitch
                 at += 1
             elif crc16_modbus(raw := bytes(self._buffer[at : at + size])):
-                self._failed = True
+                failed = True
+                certain |= is_glitch(bytes(self._buffer[:at])) and is_glitch(bytes(self._buffer[at + size :]))
                 at += 1
             else:
                 yield from self._noise(at)
                 del self._buffer[:size]
                 yield _frame(raw)
                 at = 0
-        nothing_begun = at < 0
-        if last or (nothing_begun and (self._failed or len(self._buffer) > LONGEST)):
+                failed = certain = cut_short = False
+        if (last and failed) or (at < 0 and certain):
+            yield Noise(raw=self._take(), reason=NoiseReason.BAD_CHECKSUM)
+        elif last or (at < 0 and len(self._buffer) > LONGEST):
             yield from self._noise(len(self._buffer), NoiseReason.CUT_SHORT if cut_short else NoiseReason.GARBAGE)
         elif len(self._buffer) > 2 * LONGEST:
             yield from self._noise(at)
@@ -137,20 +140,21 @@ class RtuReplyDecoder:
 
     def _noise(self, end: int, otherwise: NoiseReason = NoiseReason.GARBAGE) -> Iterator[Noise]:
         """Drop the first ``end`` bytes and say what they were."""
+        if not end:
+            return
         raw = bytes(self._buffer[:end])
         del self._buffer[:end]
-        failed, self._failed = self._failed, False
-        if not raw:
-            return
-        if failed:
-            yield Noise(raw=raw, reason=NoiseReason.BAD_CHECKSUM)
-            return
         overheard = RtuStreamDecoder()
         for event in (*overheard.feed(raw), *overheard.flush()):
             if isinstance(event, RtuFrame):
                 yield Noise(raw=event.raw, reason=self._whole(event))
             else:
                 yield Noise(raw=event.raw, reason=NoiseReason.GLITCH if is_glitch(event.raw) else otherwise)
+
+    def _take(self) -> bytes:
+        raw = bytes(self._buffer)
+        self._buffer.clear()
+        return raw
 
     def _whole(self, frame: RtuFrame) -> NoiseReason:
         if frame.raw == self._request:

@@ -177,7 +177,7 @@ MUTANTS: dict[str, tuple[tuple[str, str, str], ...]] = {
         (RTU, "if size <= len(head))", "if size < len(head))"),
     ),
     "what it holds has no limit": (
-        (RTU, "(self._failed or len(self._buffer) > LONGEST)", "self._failed"),
+        (RTU, "elif last or (at < 0 and len(self._buffer) > LONGEST):", "elif last:"),
         (RTU, "elif len(self._buffer) > 2 * LONGEST:", "elif False:"),
         (RTU, "if size <= LONGEST)", ")"),
         (RTU, "            elif complete or last:\n", "            elif last:\n"),

@@ -1,0 +1,368 @@
+"""A device over a memory wire; the other side answers by the standard, written here and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import pytest
+
+from drivers.errors import ChecksumError, DeviceFailedError, FrameError, NoReplyError, RefusedError
+from drivers.link import Link
+from drivers.link_rtu import RtuLink
+from drivers.profile import (
+    Framing,
+    Kind,
+    Label,
+    Limits,
+    LineSettings,
+    ModbusLocation,
+    NumberType,
+    Point,
+    Profile,
+    Table,
+)
+from drivers.protocols.modbus import ModbusDevice
+from drivers.quality import Quality
+from drivers.transport.memory import MemoryStream, pipe
+from hil.virtualtime import VirtualClock, VirtualPause, here, virtual
+
+_UNIT = 17
+_LABEL = Label(en="x", zh="x")
+
+
+def _crc(data: bytes) -> bytes:
+    """CRC-16 bit by bit, as Modbus over serial line V1.02, 6.2.2 describes it."""
+    crc = 0xFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
+    return crc.to_bytes(2, "little")
+
+
+@dataclass
+class Server:
+    """A Modbus RTU server (V1.1b3, 6.1 to 6.4): registers that exist, bits that are set, and one that misbehaves."""
+
+    registers: dict[int, int] = field(default_factory=dict)
+    bits: frozenset[int] = frozenset()
+    exception: int = 0
+    most: int = 125
+    spoil: Callable[[bytes], bytes] | None = None
+    asked: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def answer(self, request: bytes) -> bytes:
+        assert _crc(request[:-2]) == request[-2:]
+        unit, function, first, count = struct.unpack(">BBHH", request[:-2])
+        self.asked.append((function, first, count))
+        body = bytes((unit,)) + self._pdu(function, first, count)
+        reply = body + _crc(body)
+        return self.spoil(reply) if self.spoil else reply
+
+    def _pdu(self, function: int, first: int, count: int) -> bytes:
+        wanted = range(first, first + count)
+        if self.exception:
+            return bytes((function | 0x80, self.exception))
+        if function in (1, 2):
+            packed = sum(1 << i for i, address in enumerate(wanted) if address in self.bits)
+            data = packed.to_bytes((count + 7) // 8, "little")
+            return bytes((function, len(data))) + data
+        if count > self.most:
+            return bytes((function | 0x80, 3))
+        if any(address not in self.registers for address in wanted):
+            return bytes((function | 0x80, 2))
+        return struct.pack(f">BB{count}H", function, 2 * count, *(self.registers[a] for a in wanted))
+
+
+@asynccontextmanager
+async def _connected(
+    server: Server, *profile_points: Point, limits: Limits | None = None
+) -> AsyncIterator[ModbusDevice]:
+    near, far = pipe()
+    clock = VirtualClock(here())
+    line = LineSettings()
+    link = Link(near, name="memory", clock=clock, pause=VirtualPause(clock), line=line)
+    device = ModbusDevice(
+        index=4,
+        unit=_UNIT,
+        profile=_profile(*profile_points, limits=limits or Limits()),
+        line=RtuLink(link),
+        clock=clock,
+        framing=Framing.RTU,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(_serve(server, far))
+        yield device
+        serving.cancel()
+
+
+async def _serve(server: Server, stream: MemoryStream) -> None:
+    while True:
+        request = await stream.read()
+        await asyncio.sleep(0.01)
+        stream.write(server.answer(request))
+
+
+def _profile(*points: Point, limits: Limits) -> Profile:
+    return Profile(
+        id="test/device",
+        vendor="x",
+        model="x",
+        label=_LABEL,
+        protocol="modbus",
+        digest=bytes(16),
+        source="x",
+        proof="nothing",
+        line=LineSettings(),
+        unit=_UNIT,
+        limits=limits,
+        points=points,
+    )
+
+
+def _point(address: int, kind: NumberType = NumberType.U16, period_s: float = 10.0, bit: bool = False) -> Point:
+    table = Table.COIL if bit else Table.HOLDING_REGISTER
+    return Point(
+        name=f"p{address}",
+        label=_LABEL,
+        location=ModbusLocation(table=table, address=address, type=NumberType.BIT if bit else kind),
+        unit=None if bit else "V",
+        scale=Decimal(1),
+        exponent=0,
+        kind=Kind.STATE if bit else Kind.GAUGE,
+        period_s=period_s,
+    )
+
+
+@virtual
+async def test_one_read_gives_one_batch() -> None:
+    server = Server(registers={a: 100 + a for a in range(8)})
+    async with _connected(server, _point(1), _point(0), _point(4, NumberType.U32)) as device:
+        (read,) = device.reads
+        began_ns = here().time_ns()
+        batch = await device.read(read)
+        assert (batch.device, batch.points, batch.statuses) == (4, (0, 1, 2), (0, 0, 0))
+        assert batch.values == (101, 100, 104 << 16 | 105)
+        assert server.asked == [(3, 0, 6)]
+        assert batch.mono_ns > began_ns
+
+
+@virtual
+async def test_lengths_on_the_wire_are_those_of_the_frames() -> None:
+    seen: list[int] = []
+
+    def note(reply: bytes) -> bytes:
+        seen.append(len(reply))
+        return reply
+
+    server = Server(registers=dict.fromkeys(range(8), 7), spoil=note)
+    async with _connected(server, _point(0), _point(4), _point(3, bit=True)) as device:
+        for read in device.reads:
+            await device.read(read)
+        assert [read.reply_bytes for read in device.reads] == seen
+        assert {read.request_bytes for read in device.reads} == {8}
+
+
+@virtual
+async def test_points_of_another_period_are_read_apart() -> None:
+    server = Server(registers=dict.fromkeys(range(4), 1))
+    points = (_point(0, period_s=60), _point(1, period_s=1), _point(2, period_s=60), _point(3, period_s=1))
+    async with _connected(server, *points) as device:
+        assert [(read.period_s, read.points) for read in device.reads] == [(1, (1, 3)), (60, (0, 2))]
+
+
+@virtual
+async def test_coils_are_bits() -> None:
+    server = Server(bits=frozenset({3, 9}))
+    async with _connected(server, _point(3, bit=True), _point(4, bit=True), _point(9, bit=True)) as device:
+        batch = await device.read(device.reads[0])
+        assert batch.values == (True, False, True)
+        assert server.asked == [(1, 3, 7)]
+
+
+@virtual
+async def test_a_block_that_touches_an_undefined_address_is_split_and_remembered() -> None:
+    present = (0, 1, 6, 7, 12)
+    server = Server(registers={a: a for a in present})
+    async with _connected(server, *(_point(a) for a in present)) as device:
+        got: dict[int, object] = {}
+        refusals: list[RefusedError] = []
+        while len(got) < len(present):
+            for read in device.reads:
+                try:
+                    batch = await device.read(read)
+                except RefusedError as error:
+                    refusals.append(error)
+                else:
+                    got |= dict(zip(batch.points, batch.values, strict=True))
+        assert list(got.values()) == list(present)
+        assert [(e.replanned, e.exception, e.quality) for e in refusals] == [(True, 2, Quality.BAD_NOT_SUPPORTED)] * 2
+        assert "unit 17 refuses holding registers 0 to 12: illegal data address" in str(refusals[0])
+        asked = len(server.asked)
+        for read in device.reads:
+            await device.read(read)
+        assert [question[1:] for question in server.asked[asked:]] == [(0, 2), (6, 2), (12, 1)]
+
+
+@virtual
+async def test_a_split_leaves_the_other_reads_as_they_are() -> None:
+    server = Server(registers={0: 0, 5: 5})
+    async with _connected(server, _point(0), _point(5), _point(40, period_s=60)) as device:
+        slow = device.reads[-1]
+        with pytest.raises(RefusedError):
+            await device.read(device.reads[0])
+        assert device.reads[-1] is slow
+        assert [read.points for read in device.reads] == [(0,), (1,), (2,)]
+
+
+@virtual
+async def test_a_device_that_bears_short_reads_only_gets_short_reads() -> None:
+    server = Server(registers=dict.fromkeys(range(40), 3), most=10)
+    async with _connected(server, *(_point(a) for a in range(40))) as device:
+        for _ in range(3):
+            for read in device.reads:
+                with suppress(RefusedError):
+                    await device.read(read)
+        assert [len(read.points) for read in device.reads] == [10, 10, 10, 10]
+
+
+@virtual
+async def test_a_point_that_does_not_exist_stays_refused_and_costs_no_other() -> None:
+    server = Server(registers={0: 1})
+    async with _connected(server, _point(0), _point(1)) as device:
+        with pytest.raises(RefusedError):
+            await device.read(device.reads[0])
+        good, missing = device.reads
+        assert (await device.read(good)).values == (1,)
+        with pytest.raises(RefusedError) as caught:
+            await device.read(missing)
+        assert not caught.value.replanned
+        assert len(device.reads) == 2
+
+
+@virtual
+async def test_a_read_of_the_plan_before_may_still_be_done() -> None:
+    server = Server(registers={0: 1, 4: 2})
+    async with _connected(server, _point(0), _point(4)) as device:
+        old = device.reads[0]
+        with pytest.raises(RefusedError):
+            await device.read(old)
+        server.registers |= dict.fromkeys(range(1, 4), 0)
+        assert (await device.read(old)).values == (1, 2)
+        assert len(device.reads) == 2
+
+
+@pytest.mark.parametrize(
+    ("exception", "kind", "quality"),
+    [
+        (1, RefusedError, Quality.BAD_NOT_SUPPORTED),
+        (4, DeviceFailedError, Quality.BAD_DEVICE_FAILURE),
+        (6, DeviceFailedError, Quality.BAD_DEVICE_FAILURE),
+        (11, NoReplyError, Quality.BAD_TIMEOUT),
+        (99, RefusedError, Quality.BAD_NOT_SUPPORTED),
+    ],
+)
+@virtual
+async def test_other_refusals_split_nothing(
+    exception: int, kind: type[RefusedError | NoReplyError], quality: Quality
+) -> None:
+    async with _connected(Server(exception=exception), _point(0), _point(5)) as device:
+        before = device.reads
+        with pytest.raises(kind) as caught:
+            await device.read(before[0])
+        assert type(caught.value) is kind
+        assert caught.value.quality is quality
+        assert f"exception {exception}" in str(caught.value)
+        assert device.reads is before
+
+
+@virtual
+async def test_glitch_bytes_round_the_reply_do_no_harm() -> None:
+    server = Server(registers={0: 230}, spoil=lambda reply: b"\x00\xff" + reply + b"\x00")
+    async with _connected(server, _point(0)) as device:
+        assert (await device.read(device.reads[0])).values == (230,)
+
+
+@virtual
+async def test_a_flipped_bit_is_never_a_reading() -> None:
+    server = Server(registers={0: 230, 1: 500})
+    async with _connected(server, _point(0), _point(1)) as device:
+        for position in range(9 * 8):
+
+            def flip(reply: bytes, position: int = position) -> bytes:
+                return bytes(b ^ (1 << position % 8 if i == position // 8 else 0) for i, b in enumerate(reply))
+
+            server.spoil = flip
+            with pytest.raises((NoReplyError, FrameError)):
+                await device.read(device.reads[0])
+        server.spoil = None
+        assert (await device.read(device.reads[0])).values == (230, 500)
+
+
+@virtual
+async def test_a_wrong_checksum_is_named() -> None:
+    server = Server(registers={0: 230}, spoil=lambda reply: reply[:-1] + bytes((reply[-1] ^ 1,)))
+    async with _connected(server, _point(0)) as device:
+        with pytest.raises(ChecksumError):
+            await device.read(device.reads[0])
+
+
+@virtual
+async def test_a_probe_asks_one_short_thing_and_takes_a_refusal_for_life() -> None:
+    server = Server(registers={0: 0, 1: 0, 6: 0})
+    async with _connected(server, _point(0, NumberType.U32), _point(6)) as device:
+        await device.probe()
+        server.registers.clear()
+        await device.probe()
+        assert server.asked == [(3, 6, 1), (3, 6, 1)]
+        server.exception = 11
+        with pytest.raises(NoReplyError):
+            await device.probe()
+        server.exception, server.spoil = 0, lambda _: b""
+        with pytest.raises(NoReplyError):
+            await device.probe()
+
+
+@virtual
+async def test_what_was_learnt_survives_a_new_line() -> None:
+    server = Server(registers={0: 1, 4: 2})
+    async with _connected(server, _point(0), _point(4)) as device:
+        with pytest.raises(RefusedError):
+            await device.read(device.reads[0])
+        async with _connected(server, _point(0)) as other:
+            device.use(other._line)
+            assert [(await device.read(read)).values for read in device.reads] == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    "short", [b"", b"\x03", b"\x03\x02\x00", b"\x03\x04\x00\x00\x00\x00\x00", b"\x04\x02\x00\x00"]
+)
+@virtual
+async def test_an_answer_of_another_shape_is_a_bad_frame(short: bytes) -> None:
+    """A line matches replies to requests; the device does not trust it blindly."""
+
+    class Careless:
+        name = "careless"
+
+        async def ask(self, unit: int, pdu: bytes, *, timeout_s: float, line: LineSettings | None = None) -> bytes:
+            assert (unit, pdu, timeout_s, line) == (_UNIT, b"\x03\x00\x00\x00\x01", 0.2, None)
+            return short
+
+        async def aclose(self) -> None:
+            """Nothing to close."""
+
+    device = ModbusDevice(
+        index=0,
+        unit=_UNIT,
+        profile=_profile(_point(0), limits=Limits()),
+        line=Careless(),
+        clock=VirtualClock(here()),
+        framing=Framing.RTU,
+    )
+    with pytest.raises(FrameError):
+        await device.read(device.reads[0])

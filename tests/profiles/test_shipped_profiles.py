@@ -1,0 +1,91 @@
+"""Every profile that ships: without findings, and in agreement with what the simulated devices were built from."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from drivers.plan import plan
+from drivers.profile import Profile, Table
+from drivers.profile_check import check_profile
+from drivers.profile_load import builtin_roots, find_profile, list_profiles, load_profile
+from hil.sim.images import IMAGES
+from hil.sim.registers import Held
+
+_ROOT = builtin_roots()[-1]
+_IDS = list_profiles((_ROOT,))
+_TYPES = {"s16": "i16", "s32": "i32"}
+
+
+def _load(profile_id: str) -> Profile:
+    return load_profile(find_profile(profile_id, (_ROOT,)))
+
+
+def test_there_are_profiles() -> None:
+    assert len(_IDS) >= 15
+
+
+@pytest.mark.parametrize("profile_id", _IDS)
+def test_nothing_is_wrong_with_it(profile_id: str) -> None:
+    assert check_profile(_ROOT / f"{profile_id}.toml") == []
+
+
+@pytest.mark.parametrize("profile_id", _IDS)
+def test_it_is_built_of_words_that_people_can_read(profile_id: str) -> None:
+    profile = _load(profile_id)
+    for label in (profile.label, *(point.label for point in profile.points)):
+        assert label.en.isascii()
+        assert any("\u4e00" <= character <= "\u9fff" for character in label.zh)
+
+
+@pytest.mark.parametrize("profile_id", _IDS)
+def test_what_is_called_captured_has_an_example(profile_id: str) -> None:
+    profile = _load(profile_id)
+    assert profile.proof not in ("capture", "manual example") or profile.examples
+
+
+@pytest.mark.parametrize("profile_id", sorted(set(_IDS) & set(IMAGES)))
+def test_it_agrees_with_the_simulated_device_of_the_same_model(profile_id: str) -> None:
+    """The images were made from collected facts by other hands than the profile's."""
+    held = {one.name: one for one in IMAGES[profile_id]("x").held}
+    for point in _load(profile_id).points:
+        assert point.name in held
+        other = held[point.name]
+        assert (point.location.table.value, point.location.address) == (other.table, other.address)
+        assert other.unit is None or point.unit == _ucum(other)
+        if not point.location.table.is_bits:
+            assert point.scale == other.scale
+            kinds = {point.location.type.value, _TYPES.get(other.type, other.type)}
+            assert len(kinds) == 1 or (kinds == {"u16", "i16"} and profile_id == "senseair/s8")
+            assert point.location.count == 1 or point.location.words.value == other.words
+
+
+def _ucum(other: Held) -> str:
+    return {"VA": "V.A"}.get(str(other.unit), str(other.unit))
+
+
+def test_the_bench_block_is_one_exchange_of_a_hundred_registers() -> None:
+    profile = _load("generic/block-98")
+    (block,) = plan(profile.points, profile.limits)
+    assert (block.table, block.first, block.count, len(block.points)) == (Table.HOLDING_REGISTER, 0, 100, 98)
+
+
+def test_a_meter_is_not_read_register_by_register() -> None:
+    assert {len(plan(_load(p).points, _load(p).limits)) for p in ("eastron/sdm120", "peacefair/pzem-004t")} <= {
+        1,
+        2,
+        3,
+    }
+
+
+def test_scales_are_exact() -> None:
+    for profile_id in _IDS:
+        for point in _load(profile_id).points:
+            steps = point.scale / Decimal(10) ** point.exponent
+            assert point.location.type.is_float or steps == steps.to_integral_value(), point.name
+
+
+def test_the_folder_of_the_gateway_comes_first() -> None:
+    assert builtin_roots(Path("/own")) == (Path("/own"), _ROOT)

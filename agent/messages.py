@@ -80,6 +80,9 @@ _ROWS: Final = (
     (3108, "device-silent",
      N_("{device} does not answer."),
      N_("Check its power and address. The agent goes on asking in growing pauses; the others are not slowed.")),
+    (3109, "device-failed",
+     N_("The device lives and cannot do it now: {detail}."),
+     N_("It may be busy or broken; it is asked again at the usual time. Look at its display for an error.")),
     # --- 4xxx uplink
     (4101, "uplink-refused",
      N_("The platform refuses us: {detail}."),

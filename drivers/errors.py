@@ -88,6 +88,7 @@ class RefusedError(DriverError):
 class DeviceFailedError(RefusedError):
     """The device lives, understood, and cannot do it now (broken or busy): ask again at the usual time."""
 
+    code = "device-failed"
     quality = Quality.BAD_DEVICE_FAILURE
 
 

@@ -36,6 +36,7 @@ OF_CODE = {
     "port-busy": ExitCode.TRY_LATER,
     "no-reply": ExitCode.NO_ANSWER,
     "refused": ExitCode.NO,
+    "device-failed": ExitCode.TRY_LATER,
     "bad-frame": ExitCode.BAD_DATA,
     "bad-checksum": ExitCode.BAD_DATA,
     "driver-error": ExitCode.NO_ANSWER,

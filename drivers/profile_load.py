@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from typing import Final, TypeVar
 
-import profiles
 from drivers.errors import ProfileError
 from drivers.profile import Example, Limits, Point, Profile
 from drivers.profile_fields import Fields, hint
@@ -35,7 +35,7 @@ _MAX_FILE_BYTES: Final = 1_000_000
 
 def builtin_roots(local: Path = LOCAL_ROOT) -> tuple[Path, ...]:
     """Give the folders that hold profiles, first one first: the gateway's own, then those of the installation."""
-    return local, Path(profiles.__path__[0])
+    return local, Path(str(files("profiles")))
 
 
 def list_profiles(roots: Sequence[Path]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -17,6 +16,8 @@ _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}\s*)*")
 
 def hint(wrong: str, valid: Iterable[str]) -> str:
     """Say which of ``valid`` is nearest to ``wrong``, or name them all when none is near."""
+    import difflib  # noqa: PLC0415 - 3 ms that only a mistake has to pay
+
     names = sorted(valid)
     near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
     if near:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -35,7 +35,9 @@ _MAX_FILE_BYTES: Final = 1_000_000
 
 def builtin_roots(local: Path = LOCAL_ROOT) -> tuple[Path, ...]:
     """Give the folders that hold profiles, first one first: the gateway's own, then those of the installation."""
-    return local, Path(str(files("profiles")))
+    spec = find_spec("profiles")
+    shipped = spec.submodule_search_locations if spec is not None else None  # importlib.resources takes 8 ms to load
+    return (local, *map(Path, shipped or ()))
 
 
 def list_profiles(roots: Sequence[Path]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from agent.block import intake
 from agent.block.chain import ChainState
 from agent.block.cose import ED25519, ES256, Aad, key_id, parse_sign1, sign1
 from agent.block.memory import MemoryShelf
+from agent.block.messages import make_delegation
 from agent.block.record import (
     ClockQuality,
     ClockSample,
@@ -223,6 +224,54 @@ def read_up_to(gateway: Gateway) -> Reader:
     return reader
 
 
+def sealed(blocks: int, epochs: int = 1) -> Gateway:
+    """``blocks`` blocks in each of ``epochs`` epochs, two readings in all but the first of each."""
+    gateway = Gateway()
+    for epoch in range(epochs):
+        if epoch:
+            gateway.open()
+        gateway.seal()
+        for _ in range(blocks - 1):
+            gateway.seal(2)
+    return gateway
+
+
+def opening(
+    gateway: Gateway,
+    /,
+    *,
+    session: SoftKey,
+    signer: SoftKey | None = None,
+    identity: SoftKey | None = None,
+    block: dict[int, Any] | None = None,
+    event: list[Any] | None = None,
+    **changed: Any,
+) -> bytes:
+    """A block 0 with a delegation that differs from the true one in some fields."""
+    at = gateway.writer.position
+    fields: dict[str, Any] = {
+        "gateway": gateway.identity.kid,
+        "epoch": at.epoch + 1,
+        "session_spki": session.spki,
+        "prev": at.head,
+        "mono_ms": gateway.mono_ms,
+        "utc_ms": None,
+    } | changed
+    delegation = make_delegation(identity or gateway.identity, **fields)
+    payload = {
+        0: 1,
+        1: fields["gateway"],
+        2: fields["epoch"],
+        3: 0,
+        4: fields["prev"],
+        5: at.next_reading,
+        6: [b"b" * 8, gateway.mono_ms, None, 0, 0],
+        7: at.tables.short_hash,
+        9: [event or [5, gateway.mono_ms, cbor2.loads(delegation)]],
+    } | (block or {})
+    return sign1(cbor2.dumps(payload, canonical=True), signer or session, Aad.BLOCK)
+
+
 __all__ = [
     "BOOT",
     "COUNTER",
@@ -237,11 +286,13 @@ __all__ = [
     "clock_at",
     "meter",
     "no_utc",
+    "opening",
     "payload_of",
     "points",
     "read_up_to",
     "remake",
     "replace",
     "rows",
+    "sealed",
     "thaw",
 ]

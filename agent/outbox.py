@@ -275,10 +275,8 @@ def read_blocks(path: Path, *, limit: int = 64) -> Iterator[StoredBlock]:
         StorageError: the file cannot be read.
         ChainDamagedError: it is no outbox or is corrupt.
     """
-    if not path.is_file():
-        raise StorageError(f"{path} is missing")
     with _sorted_errors(path):
-        db = sqlite3.connect(f"file:{path.resolve().as_posix()}?mode=ro", uri=True, timeout=_BUSY_S)
+        db = _open_to_read(path)
         try:
             seq = -1
             while blocks := [_stored(values) for values in db.execute(_BETWEEN, (seq + 1, LAST_SEQ, limit))]:
@@ -286,6 +284,24 @@ def read_blocks(path: Path, *, limit: int = 64) -> Iterator[StoredBlock]:
                 seq = blocks[-1].seq
         finally:
             db.close()
+
+
+def read_destinations(path: Path) -> tuple[Destination, ...]:
+    """Give the destinations that the outbox still waits for, read-only; raises as ``read_blocks``."""
+    with _sorted_errors(path):
+        db = _open_to_read(path)
+        try:
+            rows = db.execute("SELECT kid, from_seq, receipted_seq, marked_seq FROM destination").fetchall()
+        finally:
+            db.close()
+    found = (Destination(kid=r[0], from_seq=r[1], receipted_seq=r[2], marked_seq=r[3]) for r in rows)
+    return tuple(to for to in found if to.receipted_seq != LEFT)
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        raise StorageError(f"{path} is missing")
+    return sqlite3.connect(f"file:{path.resolve().as_posix()}?mode=ro", uri=True, timeout=_BUSY_S)
 
 
 def _stored(values: Sequence[object]) -> StoredBlock:

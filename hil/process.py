@@ -1,24 +1,14 @@
-"""Child processes of demo, scenarios and benches: each in a group of its own, none outlives its parent, output kept in a file."""
+"""Child processes of demo, scenarios and benches: a group each, none outlives its parent, output kept in a file."""
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
-
-PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
-_libc = ctypes.CDLL(None)
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel to end this child when the demo ends, however it ends."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,14 +41,14 @@ class Child:
 
     def start(self) -> None:
         """Start it; output is appended to its log."""
+        dying = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                list(self.argv),
+                [*dying, *self.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
             )
         self.starts += 1

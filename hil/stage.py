@@ -99,8 +99,10 @@ class Stage:
         assert self.broker is not None
         child = self._child(
             "collector",
-            [*TIDEGATE, "collect", "--db", str(self.collector_db), "--trust", str(self.trust_file)]
-            + ["--broker", self.broker.url],
+            [
+                *(*TIDEGATE, "collect", "--broker", self.broker.url),
+                *("--db", str(self.collector_db), "--trust", str(self.trust_file)),
+            ],
         )
         child.start()
         if not wait_until(lambda: bool(self._told_receipt_key()) or not child.alive, 20):

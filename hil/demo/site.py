@@ -35,9 +35,7 @@ def read_plan(path: Path) -> Plan:
     return Plan(
         port=told["port"],
         devices=tuple(
-            Expected(
-                name=one["name"], unit=one["unit"], profile=one["profile"], living=one["behaviour"] != "dead"
-            )
+            Expected(name=one["name"], unit=one["unit"], profile=one["profile"], living=one["behaviour"] != "dead")
             for one in told["devices"]
         ),
     )

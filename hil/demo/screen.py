@@ -1,0 +1,88 @@
+"""The demo's one view: readings as the collector verified them, beside the state of the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hil.demo.platform_view import Latest, Totals
+
+_SHOWN_PER_DEVICE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Everything one frame shows.
+
+    Attributes:
+        sealed: blocks that the agent committed, from its own store.
+        note: what goes on, such as 'broker killed'.
+    """
+
+    devices: Sequence[str]
+    latest: Sequence[Latest]
+    totals: Totals
+    sealed: int
+    now_ms: int
+    note: str
+
+
+def draw(moment: Moment, words: dict[str, str], height: int) -> RenderableType:
+    """Lay one frame out for a terminal of ``height`` lines; what does not fit is left out, never wrapped into chaos."""
+    table = Table(expand=True, pad_edge=False, box=None, header_style="bold")
+    for column, ratio, justify in (("device", 3, "left"), ("quantity", 4, "left"), ("value", 3, "right")):
+        table.add_column(words[column], ratio=ratio, justify=justify, no_wrap=True, overflow="ellipsis")  # type: ignore[arg-type]
+    for column, ratio in (("unit", 1), ("age", 1), ("quality", 2)):
+        table.add_column(words[column], ratio=ratio, no_wrap=True, overflow="ellipsis")
+    room = max(1, height - 6)
+    per_device = max(1, min(_SHOWN_PER_DEVICE, room // max(1, len(moment.devices))))
+    for device in moment.devices:
+        for row in _rows_of(device, moment, words, per_device):
+            table.add_row(*row)
+    return Group(_title(moment, words), table, _chain(moment, words))
+
+
+def _rows_of(device: str, moment: Moment, words: dict[str, str], most: int) -> list[tuple[RenderableType, ...]]:
+    mine = [one for one in moment.latest if one.device == device]
+    if not mine:
+        return [(device, Text(words["no reading yet"], style="dim"), "", "", "", "")]
+    rows: list[tuple[RenderableType, ...]] = []
+    for index, one in enumerate(mine[:most]):
+        good = one.quality == "good"
+        age = "" if one.utc_ms is None else f"{max(0, moment.now_ms - one.utc_ms) / 1000:.0f} s"
+        rows.append(
+            (
+                device if index == 0 else "",
+                one.quantity,
+                Text(one.value if one.value is not None else "-", style="" if good else "red"),
+                one.unit or "",
+                age,
+                Text(one.quality, style="green" if good else "red"),
+            )
+        )
+    return rows
+
+
+def _title(moment: Moment, words: dict[str, str]) -> Text:
+    title = Text.assemble(("Tidegate", "bold"), "  ", words["as the collector verified them"], no_wrap=True)
+    if moment.note:
+        title.append(f"  ·  {words.get(moment.note, moment.note)}", style="yellow")
+    return title
+
+
+def _chain(moment: Moment, words: dict[str, str]) -> Text:
+    totals = moment.totals
+    cost = "-" if totals.bytes_per_reading is None else f"{totals.bytes_per_reading:.1f}"
+    parts = (
+        (moment.sealed, "sealed"),
+        (totals.blocks, "verified"),
+        (totals.receipted, "receipted"),
+        (max(0, moment.sealed - totals.receipted), "pending"),
+        (totals.readings, "readings"),
+    )
+    line = "   ".join(f"{words[word]} {count}" for count, word in parts)
+    return Text(f"\n{line}   {cost} {words['bytes a reading']}   {words['Ctrl-C ends it']}", no_wrap=True)

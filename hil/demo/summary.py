@@ -1,0 +1,82 @@
+"""How a demo run ended: one object for scripts, a few lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hil.demo.platform_view import Totals
+from hil.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The result of one run.
+
+    Attributes:
+        living: devices that the simulator kept alive.
+        heard: of these, how many have a verified reading on the platform.
+        silent: names of living devices without one.
+        ledger: committed against arrived.
+        verified: what ``tidegate verify`` said of the platform's store: proven or not.
+        embedded: no broker, so that nothing could be receipted.
+        first_reading_s: from the agent's start to its first verified reading.
+        kills: what the storm did.
+    """
+
+    seed: int
+    living: int
+    heard: int
+    silent: Sequence[str]
+    totals: Totals
+    ledger: Ledger
+    verified: bool
+    embedded: bool
+    first_reading_s: float | None
+    kills: Sequence[str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether readings of every living device were verified and, with a broker, all was receipted exactly once."""
+        custody = self.embedded or self.totals.receipted == self.totals.blocks > 0
+        return self.heard == self.living > 0 and self.verified and custody and self.ledger.exactly_once
+
+    def as_object(self) -> dict[str, object]:
+        """Give it for ``--json``."""
+        return {
+            "schema": "tidegate.demo/1",
+            "ok": self.ok,
+            "seed": self.seed,
+            "devices": {"living": self.living, "heard": self.heard, "silent": list(self.silent)},
+            "blocks": {
+                "verified": self.totals.blocks,
+                "receipted": self.totals.receipted,
+                "refused": self.totals.refused,
+            },
+            "readings": {
+                "committed": self.ledger.committed,
+                "arrived": self.ledger.arrived,
+                "lost": self.ledger.missing,
+                "twice": self.ledger.twice,
+            },
+            "bytes_per_reading": self.totals.bytes_per_reading and round(self.totals.bytes_per_reading, 2),
+            "first_reading_s": self.first_reading_s and round(self.first_reading_s, 2),
+            "proven": self.verified,
+            "embedded": self.embedded,
+            "kills": list(self.kills),
+        }
+
+    def as_lines(self) -> list[str]:
+        """Give it for people."""
+        ledger, totals = self.ledger, self.totals
+        lines = [
+            f"devices   {self.heard} of {self.living} living ones verified"
+            + (f"; silent: {', '.join(self.silent)}" if self.silent else ""),
+            f"readings  {ledger.committed} committed, {ledger.arrived} arrived, {ledger.missing} lost, {ledger.twice} twice",
+            f"blocks    {totals.blocks} verified, {totals.receipted} receipted, {totals.refused} refused"
+            + (" (embedded archive: nobody receipts)" if self.embedded else ""),
+            f"chain     {'proven from the genesis to the last block' if self.verified else 'NOT proven'}",
+        ]
+        lines += [f"storm     {kill}" for kill in self.kills]
+        lines.append(f"seed      {self.seed}   {'ok' if self.ok else 'NOT ok'}")
+        return lines

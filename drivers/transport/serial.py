@@ -21,6 +21,7 @@ from drivers.transport.descriptor import DescriptorStream
 _CFLAG: Final = 2
 _ISPEED: Final = 4
 _OSPEED: Final = 5
+_CC: Final = 6
 _PARITY_BITS: Final = termios.PARENB | termios.PARODD
 _SIZE_BITS: Final = termios.CSIZE
 _SIZES: Final = {5: termios.CS5, 6: termios.CS6, 7: termios.CS7, 8: termios.CS8}
@@ -111,6 +112,9 @@ def _set(fd: int, settings: LineSettings, name: str) -> bool:
     wanted = termios.tcgetattr(fd)
     wanted[_CFLAG] = _control(wanted[_CFLAG], settings)
     wanted[_ISPEED] = wanted[_OSPEED] = speed
+    # With pyserial's VMIN 0 an empty port would read as b"", which is what a port that is gone reads as.
+    wanted[_CC] = [*wanted[_CC]]
+    wanted[_CC][termios.VMIN], wanted[_CC][termios.VTIME] = 1, 0
     try:
         termios.tcsetattr(fd, termios.TCSADRAIN, wanted)
     except termios.error as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import socket
 from typing import Final
 
@@ -42,7 +43,9 @@ async def connect(host: str, port: int, *, timeout_s: float) -> socket.socket:
     except socket.gaierror as error:
         raise LinkDownError(f"{where}: the name {host} is not known ({error.strerror})") from error
     except OSError as error:
-        raise LinkDownError(f"{where}: no connection ({error.strerror or error})") from error
+        raise LinkDownError(
+            f"{where}: no connection ({os.strerror(error.errno) if error.errno else error})"
+        ) from error
 
 
 async def open_tcp(host: str, port: int, *, timeout_s: float = 5.0) -> TcpStream:

@@ -21,7 +21,7 @@ from agent.stored import Pressure
 from agent.wakeup import Rest, Wakeup
 from drivers.clock import Clock
 from drivers.errors import LinkDownError
-from drivers.sources import Device, Urgency
+from drivers.sources import Device, Read, Urgency
 
 REOPEN_PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0)
 _log = logging.getLogger(__name__)
@@ -139,6 +139,10 @@ class BusPoller:
         """Poll as much as storage bears."""
         if self._polling.shed(pressure):
             self._rest.poke()
+
+    def reads(self, device: int) -> Sequence[Read]:
+        """Give the planned exchanges of the device at this position."""
+        return self._port.devices[device].reads
 
     def position(self, index: int) -> int | None:
         """Give the position here of the site's device ``index``, None if it is not on this bus."""

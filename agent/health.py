@@ -181,6 +181,11 @@ class DeviceHealth:
             self.silent_since_ns = mono_ns
 
 
+def is_alive(moved_ms: int, now_ms: int, max_age_s: float) -> bool:
+    """Tell whether storage, last seen at work at ``moved_ms``, still works: it looks about every ``max_age_s``."""
+    return (now_ms - moved_ms) * 1_000_000 < max_age_s * 1e9 + STALLED_NS
+
+
 def read_status(task: Task, names: tuple[str, ...]) -> ReadStatus:
     """Give what a task of the schedule has counted; ``names`` are those of all points of the profile."""
     return ReadStatus(

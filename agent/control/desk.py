@@ -1,0 +1,171 @@
+"""Answers what comes over the control socket, from the running agent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agent.bus import BusPoller, Loan
+from agent.buses import Buses
+from agent.control.protocol import (
+    MOST_LEASE_S,
+    AskLease,
+    AskRead,
+    DeviceValues,
+    Failure,
+    LeaseAnswer,
+    PointValue,
+    ReadAnswer,
+    ReloadAnswer,
+    RequestFailedError,
+)
+from agent.control.server import Lease
+from agent.errors import ConfigError
+from agent.health import AgentStatus
+from agent.polled import Wanted
+from agent.questions import BusLentError
+from drivers.batch import Batch, Value
+from drivers.clock import Clock
+from drivers.errors import DriverError, LinkDownError, NoReplyError, RefusedError
+from drivers.profile import Point
+from drivers.reading import exact
+from drivers.sources import Read, Urgency
+
+_MOST_EXCHANGES: Final = 128  # a block that is refused again and again is cut in two at most so often
+
+
+@dataclass(frozen=True, slots=True)
+class BusLease:
+    """A bus lent over the control socket."""
+
+    answer: LeaseAnswer
+    poller: BusPoller
+    loan: Loan
+
+    def release(self) -> None:
+        """Take it back."""
+        self.poller.take_back(self.loan)
+
+
+class AgentDesk:
+    """The running agent as its control socket shows it; a ``Desk`` of ``agent.control.server``."""
+
+    def __init__(
+        self,
+        buses: Buses,
+        clock: Clock,
+        *,
+        status: Callable[[], AgentStatus],
+        reload: Callable[[], Awaitable[ReloadAnswer]],
+    ) -> None:
+        self._buses = buses
+        self._clock = clock
+        self._status = status
+        self._reload = reload
+
+    def status(self) -> AgentStatus:
+        """Everything at a glance."""
+        return self._status()
+
+    async def reload(self) -> ReloadAnswer:
+        """Read the site file again."""
+        try:
+            return await self._reload()
+        except ConfigError as error:
+            raise RequestFailedError(Failure(code=error.code, detail=str(error))) from error
+
+    async def read(self, ask: AskRead) -> ReadAnswer:
+        """Read devices now, every bus at the same time."""
+        wanted = sorted(self._buses.wanted(), key=lambda pair: pair[0].index)
+        names = {one.site.name for one, _ in wanted}
+        for name in ask.devices:
+            if name not in names:
+                raise _failure("unknown-device", f"the site has no device {name!r}")
+        chosen = [pair for pair in wanted if not ask.devices or pair[0].site.name in ask.devices]
+        known = {point.name for one, _ in chosen for point in one.site.profile.points}
+        for name in ask.points:
+            if name not in known:
+                raise _failure("unknown-point", f"no such device has a point {name!r}")
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._device(one, poller, ask.points)) for one, poller in chosen]
+        return ReadAnswer(devices=tuple(task.result() for task in tasks))
+
+    async def lease(self, ask: AskLease) -> Lease:
+        """Lend a bus."""
+        poller = self._buses.find(ask.bus)
+        if poller is None:
+            raise _failure("unknown-bus", f"the site has no bus {ask.bus!r} with devices")
+        if not 0 < ask.seconds <= MOST_LEASE_S:
+            raise _failure("bad-request", f"a lease lasts up to {MOST_LEASE_S:g} seconds")
+        try:
+            loan = await poller.lend(ask.seconds)
+        except BusLentError as error:
+            raise _failure(error.code, str(error)) from error
+        bus = poller.bus
+        return BusLease(LeaseAnswer(bus=bus.name, port=bus.port, line=bus.line, seconds=ask.seconds), poller, loan)
+
+    async def _device(self, wanted: Wanted, poller: BusPoller, names: tuple[str, ...]) -> DeviceValues:
+        """Do every exchange that holds a wanted point, each in a turn of its own."""
+        points = wanted.site.profile.points
+        left = {index for index, point in enumerate(points) if not names or point.name in names}
+        found: dict[int, PointValue] = {}
+        mono_ns: int | None = None
+        code = sentence = ""
+        position = poller.position(wanted.index)
+        for _ in range(_MOST_EXCHANGES):
+            read = None if position is None else _next(poller.reads(position), left)
+            if read is None or position is None:
+                break
+            try:
+                batch = await poller.ask(Urgency.TECHNICIAN, position, lambda one, read=read: one.read(read))
+            except (DriverError, BusLentError) as error:
+                if isinstance(error, RefusedError) and error.replanned:
+                    continue
+                code, sentence = error.code, str(error)
+                quality = int(error.quality) if isinstance(error, DriverError) else 0
+                found |= {i: _value(points[i], None, quality) for i in read.points if i in left and quality}
+                if isinstance(error, LinkDownError | NoReplyError | BusLentError):
+                    break
+            else:
+                mono_ns = batch.mono_ns
+                found |= _values(points, batch, left)
+            left.difference_update(read.points)
+        return self._answer(wanted, found, mono_ns, code, sentence)
+
+    def _answer(
+        self, wanted: Wanted, found: dict[int, PointValue], mono_ns: int | None, code: str, sentence: str
+    ) -> DeviceValues:
+        utc_ns = None if mono_ns is None else self._clock.utc_ns() - (self._clock.mono_ns() - mono_ns)
+        return DeviceValues(
+            device=wanted.site.name,
+            bus=wanted.site.bus,
+            points=tuple(found[index] for index in sorted(found)),
+            mono_ms=None if mono_ns is None else mono_ns // 1_000_000,
+            utc_ms=None if utc_ns is None else utc_ns // 1_000_000,
+            error_code=code,
+            error=sentence,
+        )
+
+
+def _next(reads: Sequence[Read], left: set[int]) -> Read | None:
+    return next((read for read in reads if not left.isdisjoint(read.points)), None)
+
+
+def _values(points: Sequence[Point], batch: Batch, wanted: set[int]) -> dict[int, PointValue]:
+    rows = zip(batch.points, batch.values, batch.statuses, strict=True)
+    return {index: _value(points[index], value, status) for index, value, status in rows if index in wanted}
+
+
+def _value(point: Point, value: Value, status: int) -> PointValue:
+    shown: str | bool | None
+    if isinstance(value, int) and not isinstance(value, bool):
+        shown = format(exact(value, point.exponent), "f")
+    else:
+        shown = value.hex() if isinstance(value, bytes) else value
+    return PointValue(quantity=point.name, value=shown, unit=point.unit, status=status)
+
+
+def _failure(code: str, detail: str) -> RequestFailedError:
+    return RequestFailedError(Failure(code=code, detail=detail))

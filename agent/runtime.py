@@ -1,0 +1,280 @@
+"""The whole agent: built from the site, run in one task group, stopped in order. Reads the real clocks."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import logging
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from agent import software
+from agent.block.record import Event, EventKind
+from agent.buses import Buses
+from agent.clock import SystemClock, TimerfdPause
+from agent.config import Site
+from agent.control.desk import AgentDesk
+from agent.control.protocol import ReloadAnswer, socket_path
+from agent.control.server import ControlServer
+from agent.errors import ConfigError, StorageError
+from agent.health import AgentStatus, is_alive
+from agent.keys import FileKeyStore, parse_key_line
+from agent.killpoint import VARIABLE as KILL_VARIABLE
+from agent.killpoint import armed
+from agent.opening import RegistryPort
+from agent.recording import Recorder
+from agent.sdnotify import Notifier
+from agent.storage import Storage, StorageSettings
+
+if TYPE_CHECKING:
+    from agent.uplink import Uplink
+    from agent.uplink_status import UplinkStatus
+
+TICK_S: Final = 2.0
+PUBLISH_PATIENCE_S: Final = 2.0
+PUBLISH_LOOK_S: Final = 0.02
+_KEYS: Final = "keys"
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_log = logging.getLogger(__name__)
+LoadSite: TypeAlias = Callable[[], Site]
+
+
+@dataclass(slots=True, kw_only=True)
+class Surroundings:
+    """What the agent takes from the machine; tests give their own.
+
+    Attributes:
+        rng: spreads pauses.
+        environ: sd_notify's variables and the kill points of the crash tests.
+    """
+
+    clock: SystemClock = field(default_factory=SystemClock)
+    rng: random.Random = field(default_factory=random.Random)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+
+def serve(site: Site, load: LoadSite | None = None) -> None:
+    """Run the agent until SIGTERM or SIGINT.
+
+    Args:
+        site: what to do.
+        load: reads the site file again, for a reload; None: there is none.
+
+    Raises:
+        ConfigError, StorageError, ChainDamagedError, KeyUnavailableError, ControlError: why it cannot start.
+    """
+    if site.uplinks:
+        # paho takes 70 ms of CPU to import: meanwhile the disk is waited for
+        threading.Thread(target=importlib.import_module, args=("agent.uplink",), daemon=True).start()
+    if not logging.getLogger().handlers:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    agent = Agent(site, Surroundings(), load)
+    with asyncio.Runner() as runner:
+        runner.run(agent.run(signals=True))
+
+
+class Agent:
+    """One running agent."""
+
+    def __init__(self, site: Site, around: Surroundings, load: LoadSite | None = None) -> None:
+        self._site = site
+        self._load = load
+        self._clock = around.clock
+        self._rng = around.rng
+        self._notify = Notifier(around.environ, os.getpid())
+        self._reached = armed(around.environ.get(KILL_VARIABLE))
+        self._keys = FileKeyStore(site.state_dir / _KEYS)
+        self._kid = self._keys.identity().kid
+        self._storage = Storage(_settings(site), self._keys, around.clock, reached=self._reached)
+        self._recorder = Recorder(self._storage, around.clock)
+        self._pause = TimerfdPause()
+        self._uplinks: list[Uplink] = []
+        self._started_ns = around.clock.mono_ns()
+        self._stop: asyncio.Event = asyncio.Event()
+        self._reload_wanted = asyncio.Event()
+        self._buses: Buses
+
+    def stop(self) -> None:
+        """Let ``run`` end in order."""
+        self._stop.set()
+
+    async def run(self, *, signals: bool = False) -> None:
+        """Run until ``stop``; with ``signals`` SIGTERM and SIGINT stop it and SIGHUP reads the site file again."""
+        loop = asyncio.get_running_loop()
+        if signals:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self.stop)
+            loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
+        async with asyncio.TaskGroup() as group:
+            self._buses = Buses(
+                group,
+                register=self._storage.register,
+                make_port=lambda bus, wanted: RegistryPort(bus, wanted, clock=self._clock, pause=self._pause),
+                recorder=self._recorder,
+                clock=self._clock,
+            )
+            self._buses.register(self._site)
+            control = ControlServer(socket_path(self._site.run_dir), self._desk())
+            self._storage.start()
+            try:
+                await control.start()
+                await self._serve(group)
+            finally:
+                await control.aclose()
+                await self._storage.close()
+        self._pause.close()
+
+    async def _serve(self, group: asyncio.TaskGroup) -> None:
+        self._buses.start(self._site)
+        await asyncio.sleep(0)  # the first requests leave before anything else is loaded
+        others = [group.create_task(self._run_uplink(index)) for index in range(len(self._site.uplinks))]
+        others += [group.create_task(self._tick()), group.create_task(self._reloads())]
+        self._notify.ready()
+        _log.info(
+            "started site=%s gateway=%s version=%s", self._site.identity.name, self._kid.hex(), software.version()
+        )
+        gc.freeze()  # what was built now stays: the collector need not walk it again
+        try:
+            await self._stop.wait()
+            await self._shut_down()
+        finally:
+            for task in others:
+                task.cancel()
+
+    async def _shut_down(self) -> None:
+        """Stop polling, seal and commit what was read, publish what the brokers take within two seconds."""
+        self._notify.stopping()
+        _log.info("stopping")
+        await self._buses.stop()
+        await self._storage.close()
+        for _ in range(round(PUBLISH_PATIENCE_S / PUBLISH_LOOK_S)):
+            await asyncio.sleep(PUBLISH_LOOK_S)
+            if not any(uplink.status().in_flight for uplink in self._uplinks):
+                break
+
+    async def _run_uplink(self, index: int) -> None:
+        from agent.uplink import Uplink  # noqa: PLC0415 - paho is loaded only where there is a broker
+
+        uplink = Uplink(
+            self._site.uplinks[index],
+            self._kid,
+            self._storage,
+            clock=self._clock,
+            rng=self._rng,
+            reached=self._reached,
+            on_trouble=_log_trouble,
+        )
+        self._uplinks.append(uplink)
+        await uplink.run()
+
+    async def _tick(self) -> None:
+        """What time brings: pressure of storage, the watchdog, the line in ``systemctl status``."""
+        watched_s = self._notify.watchdog_s
+        period_s = TICK_S if watched_s is None else min(TICK_S, watched_s / 3)
+        while True:
+            self._buses.shed(self._storage.pressure())
+            stored = self._storage.status()
+            if is_alive(self._storage.moved_mono_ms, self._clock.mono_ns() // 1_000_000, stored.max_age_s):
+                self._notify.alive()
+            self._notify.status(self._summary())
+            await asyncio.sleep(period_s)
+
+    def _summary(self) -> str:
+        buses, devices = self._buses.statuses()
+        stored = self._storage.status()
+        answering = sum(bus.answering for bus in buses)
+        fault = f"; {stored.fault}" if stored.fault else ""
+        return f"{answering} of {len(devices)} devices answer, {stored.pending_blocks} blocks pending{fault}"
+
+    async def _reloads(self) -> None:
+        """Reload when SIGHUP came; a faulty file changes nothing."""
+        while True:
+            await self._reload_wanted.wait()
+            self._reload_wanted.clear()
+            try:
+                await self._reload()
+            except ConfigError as error:
+                _log.error("reload-refused: %s", error)
+
+    async def _reload(self) -> ReloadAnswer:
+        if self._load is None:
+            raise ConfigError("site", "this agent was started without a site file")
+        self._notify.reloading(time.monotonic_ns() // 1000)
+        try:
+            site = self._load()
+            answer = await self._buses.change(site)
+        finally:
+            self._notify.ready()
+        fixed = _fixed_changes(self._site, site)
+        if site.digest != self._site.digest:
+            mono_ms = self._clock.mono_ns() // 1_000_000
+            self._storage.note(Event(kind=EventKind.CONFIGURATION, mono_ms=mono_ms, fields=(site.digest,)))
+        self._site = site
+        _log.info("reloaded restarted=%s removed=%s", ",".join(answer.restarted), ",".join(answer.removed))
+        return ReloadAnswer(restarted=answer.restarted, removed=answer.removed, needs_restart=fixed)
+
+    def _desk(self) -> AgentDesk:
+        return AgentDesk(self._buses, self._clock, status=self._status, reload=self._reload)
+
+    def _status(self) -> AgentStatus:
+        buses, devices = self._buses.statuses()
+        return AgentStatus(
+            site=self._site.identity.name,
+            version=software.version(),
+            gateway=self._kid,
+            key=self._kid,
+            state_dir=str(self._site.state_dir),
+            started_mono_ms=self._started_ns // 1_000_000,
+            clock=self._clock.sample(),
+            storage=self._storage.status(),
+            buses=buses,
+            devices=devices,
+            uplinks=tuple(uplink.status() for uplink in self._uplinks),
+            wakeups=self._buses.wakeup.count,
+            rss_bytes=_rss_bytes(),
+        )
+
+
+def _settings(site: Site) -> StorageSettings:
+    try:
+        site.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot make the state folder {site.state_dir}: {error.strerror}") from error
+    keys = [parse_key_line(uplink.receipt_key, "uplink.receipt_key") for uplink in site.uplinks]
+    return StorageSettings(
+        folder=site.state_dir,
+        rules=site.block,
+        limits=site.outbox,
+        destinations=tuple(key.kid for key in keys),
+        configuration=site.digest,
+        software_hash=software.digest(),
+        software_version=software.version(),
+    )
+
+
+def _fixed_changes(old: Site, new: Site) -> tuple[str, ...]:
+    names = ("identity", "uplinks", "outbox", "block", "state_dir", "run_dir")
+    return tuple(name for name in names if getattr(old, name) != getattr(new, name))
+
+
+def _log_trouble(status: UplinkStatus) -> None:
+    if status.trouble is None:
+        _log.info("uplink-ok destination=%s", status.name)
+        return
+    facts = " ".join(f"{name}={value}" for name, value in status.facts)
+    _log.warning("%s destination=%s %s", status.trouble.value, status.name, facts)
+
+
+def _rss_bytes() -> int:
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
+    except (OSError, ValueError, IndexError):
+        return 0

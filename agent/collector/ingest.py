@@ -1,0 +1,205 @@
+"""A batch of messages in one transaction: read the heads under the lock, judge against them, store, write them back.
+
+Whatever a collector believed before the lock does not count, so two of them may be fed the same messages at once:
+each block is stored by one of them and is a duplicate for the other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from agent.block import intake
+from agent.block.chain import Place
+from agent.block.errors import FormError
+from agent.block.form import Form, read_form
+from agent.block.verify import Trust, Verdict, Verifier
+from agent.collector.head_row import Cached, Counts, read_head, write_head
+from agent.collector.shelf import Pages, SqlShelf
+from agent.collector.store import Database
+from agent.keys import NamedKey
+
+CACHED_POINTS: Final = 500_000
+"""Bound of the process's memory of dictionaries, about 250 bytes a point."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A message as it came.
+
+    Attributes:
+        gateway: id in its topic, None where there is no topic (a file).
+    """
+
+    message: bytes
+    gateway: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a gateway stands after a commit.
+
+    Attributes:
+        place: of its last chained block, None before the first.
+        head: of that block.
+        waits_at: lowest place among its detached blocks, None if none waits.
+        parked: epochs for which messages wait without a delegation.
+        chained: blocks that this batch chained.
+        repeated: whether this batch held a duplicate, so that the receipt has to go out again.
+        forked: no receipts until an operator decides.
+    """
+
+    gateway: bytes
+    place: Place | None
+    head: bytes
+    waits_at: Place | None
+    parked: tuple[int, ...]
+    chained: int
+    repeated: bool
+    forked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What became of one batch.
+
+    Attributes:
+        progress: of each trusted gateway in it.
+        verdicts: messages by verdict, those that waited and now moved included.
+        reasons: refusals by kebab-case reason; ``stranger`` and ``wrong-topic`` are ours.
+    """
+
+    progress: tuple[Progress, ...]
+    verdicts: tuple[tuple[Verdict, int], ...]
+    reasons: tuple[tuple[str, int], ...]
+    readings: int
+
+
+class Ingest:
+    """Feeds one database. One thread at a time; it keeps nothing that the database does not say."""
+
+    def __init__(self, db: Database, trust: Sequence[NamedKey]) -> None:
+        """Trust these identity keys; their names are the sites'.
+
+        Raises:
+            FormError: one is no well-formed key.
+        """
+        self._db = db
+        self._verifier = Verifier(Trust.of(key.spki for key in trust))
+        self._sites = {key.kid: key.name or key.kid.hex() for key in trust}
+        self._cache: OrderedDict[bytes, Cached] = OrderedDict()
+
+    def take(self, arrivals: Iterable[Arrival], now_ms: int) -> Batch:
+        """Judge and store a batch; when this returns, it is committed.
+
+        Args:
+            arrivals: in the order in which they came.
+            now_ms: UTC of this collector.
+
+        Raises:
+            StorageError: nothing of the batch was stored; it may be given again.
+        """
+        job = _Job(self._db, self._verifier, now_ms)
+        forms = self._forms(arrivals, job.reasons)
+        try:
+            with self._db.transaction():
+                pages = Pages.begin(self._db)
+                for form in forms:
+                    shelf = job.shelves.get(form.gateway)
+                    if shelf is None:
+                        shelf = job.shelves[form.gateway] = self._open(form.gateway, pages, now_ms)
+                        job.before[form.gateway] = replace(shelf.head_row.counts)
+                    job.judge(form, shelf)
+                pages.flush()
+                progress = tuple(job.close(gateway, shelf) for gateway, shelf in job.shelves.items())
+        except BaseException:
+            for gateway in job.shelves:
+                self._cache.pop(gateway, None)
+            raise
+        for gateway, shelf in job.shelves.items():
+            self._remember(gateway, shelf.head_row.cached)
+        return Batch(
+            progress=progress,
+            verdicts=tuple(job.verdicts.items()),
+            reasons=tuple(job.reasons.items()),
+            readings=job.readings(),
+        )
+
+    def _forms(self, arrivals: Iterable[Arrival], reasons: Counter[str]) -> list[Form]:
+        """Rule 1, before the lock: it needs nothing that is stored."""
+        forms = []
+        for arrival in arrivals:
+            try:
+                form = read_form(arrival.message)
+            except FormError as error:
+                reasons[error.reason] += 1
+                continue
+            if form.gateway not in self._sites:
+                reasons["stranger"] += 1
+            elif arrival.gateway not in (None, form.gateway):
+                reasons["wrong-topic"] += 1
+            else:
+                forms.append(form)
+        return forms
+
+    def _open(self, gateway: bytes, pages: Pages, now_ms: int) -> SqlShelf:
+        begin = self._verifier.begin(gateway)
+        assert begin is not None  # only trusted gateways come here
+        row = read_head(self._db, gateway, self._sites[gateway], begin, self._cache.get(gateway))
+        return SqlShelf(self._db, row, pages, now_ms)
+
+    def _remember(self, gateway: bytes, cached: Cached) -> None:
+        self._cache[gateway] = cached
+        self._cache.move_to_end(gateway)
+        total = sum(len(other.points) for other in self._cache.values())
+        while total > CACHED_POINTS and len(self._cache) > 1:
+            _, oldest = self._cache.popitem(last=False)
+            total -= len(oldest.points)
+
+
+class _Job:
+    """What one batch gathers."""
+
+    def __init__(self, db: Database, verifier: Verifier, now_ms: int) -> None:
+        self.verdicts: Counter[Verdict] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.shelves: dict[bytes, SqlShelf] = {}
+        self.before: dict[bytes, Counts] = {}
+        self._db = db
+        self._verifier = verifier
+        self._now_ms = now_ms
+
+    def judge(self, form: Form, shelf: SqlShelf) -> None:
+        """Judge one message and everything that waited for it."""
+        for outcome in intake.take(self._verifier, form, shelf.head_row.cached.state, shelf):
+            self.verdicts[outcome.verdict] += 1
+            if outcome.verdict is Verdict.REFUSED:
+                self.reasons[outcome.reason] += 1
+
+    def close(self, gateway: bytes, shelf: SqlShelf) -> Progress:
+        """Write a gateway's row back."""
+        row = shelf.close()
+        write_head(self._db, row, self._now_ms)
+        state, counts, before = row.cached.state, row.counts, self.before[gateway]
+        parked: tuple[int, ...] = ()
+        if counts.parked:
+            found = self._db.all("SELECT DISTINCT epoch FROM parked WHERE gateway = ? ORDER BY epoch", (row.id,))
+            parked = tuple(epoch for (epoch,) in found)
+        return Progress(
+            gateway=gateway,
+            place=state.place,
+            head=state.head,
+            waits_at=row.waits_at,
+            parked=parked,
+            chained=counts.blocks - before.blocks,
+            repeated=counts.duplicates > before.duplicates,
+            forked=state.forked,
+        )
+
+    def readings(self) -> int:
+        """Give the readings that became part of a chain."""
+        return sum(
+            shelf.head_row.counts.readings - self.before[gateway].readings for gateway, shelf in self.shelves.items()
+        )

@@ -193,9 +193,11 @@ class TcpLink:
             self._answer(waiting, event.pdu)
 
     def _answer(self, waiting: _Waiting, pdu: bytes) -> None:
-        if not waiting.reply.done():
-            self._replies += 1
-            waiting.reply.set_result(pdu)
+        if waiting.reply.done():
+            self._counts["surplus"] += 1
+            return
+        self._replies += 1
+        waiting.reply.set_result(pdu)
 
     def _expire(self, transaction: int, timeout_s: float) -> None:
         waiting = self._open.get(transaction)

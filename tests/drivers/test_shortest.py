@@ -68,6 +68,8 @@ def test_powers_of_two_have_a_narrower_step_below(power: int) -> None:
         ("00000001", "1E-45"),
         ("7f7fffff", "3.4028235E+38"),
         ("4e800000", "1073741800"),
+        ("4c000004", "33554450"),  # half way to the next float: ties go to even, so it still reads back as this one
+        ("4c000005", "33554452"),  # the same half way mark does not belong to its odd neighbour
     ],
 )
 def test_what_meters_send(wire: str, decimal: str) -> None:

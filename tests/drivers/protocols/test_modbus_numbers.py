@@ -97,6 +97,10 @@ def test_what_a_meter_means_is_what_is_sealed(wire: str, exponent: int, mantissa
     assert _convert(_point(NumberType.F32, "1", exponent), raw) == mantissa
 
 
+def test_the_coarse_steps_of_subnormals_are_not_trusted_to_the_fast_way() -> None:
+    assert _convert(_point(NumberType.F32, "1E+30", -17), 2.0**-149) == 100  # the shortest decimal is 1E-45
+
+
 def test_beyond_int64_there_is_no_value() -> None:
     point = _point(NumberType.U64)
     assert _convert(point, (1 << 63) - 1) == (1 << 63) - 1

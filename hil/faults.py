@@ -18,7 +18,7 @@ class Fault(Enum):
     FLIP = "flip"  # one bit of the reply is inverted
     ECHO = "echo"  # the adapter gives the request back first
     GLITCH = "glitch"  # 00, FF or FE before and after the reply: bus bias, direction switching
-    LATE = "late"  # the reply comes after the client has given up
+    LATE = "late"  # the reply comes after the client has given up; until then the unit hears nothing else
     DUPLICATE = "duplicate"  # the reply comes twice
     OTHER_UNIT = "other-unit"  # another unit answers in the place of the one that was asked
     TRUNCATE = "truncate"  # the reply ends early

@@ -61,8 +61,8 @@ class Exchange:
         start_ns: when the first bit of the request was on the wire.
         end_ns: when the last one was over.
         gap_ns: silence before the request, None before the first.
-        inside_silence: the request began less than t3.5 after the last byte on the line.
-        collided: the request began while something was still being sent.
+        inside_silence: the request began less than t3.5 after the last byte that the client had sent or been given.
+        collided: something else was on the wire at the same time; the client need not have known.
         request: bytes that the client sent.
         reply: bytes on the wire after all faults; empty for none.
         reply_start_ns: first bit of the reply, None for none.
@@ -148,6 +148,7 @@ class Line:
         self._arrivals: list[tuple[int, int, int]] = []  # (when the character is over, order, byte), ascending
         self._order = 0
         self._quiet_from: int | None = None
+        self._late: dict[int, int] = {}  # id of a station -> when its late reply is over; it hears nothing before
 
     def client_sent(self, data: bytes, now_ns: int, settings: Characters | None = None) -> None:
         """Take bytes that the client began to send at ``now_ns`` with its ``settings``."""
@@ -208,8 +209,6 @@ class Line:
         number = self.counters.requests
         self.counters.requests += 1
         gap = None if self._quiet_from is None else now_ns - self._quiet_from
-        if self._arrivals and self._arrivals[0][0] - self.settings.character_ns < now_ns:
-            gap = 0  # a reply is under way, though part of it may still wait to be delivered
         if gap is not None and gap < self.settings.silence_ns:
             self.counters.inside_silence += 1
         self._request = _Request(number, now_ns, now_ns, gap, self.injector.pick(number), self._client)
@@ -263,6 +262,8 @@ class Line:
     def _answer(self, frame: bytes, client: Characters, now_ns: int) -> tuple[Station | None, Reply | None]:
         found: tuple[Station | None, Reply | None] = (None, None)
         for station in self.stations:
+            if self._late.get(id(station), 0) > now_ns:
+                continue
             reply = station.hear(as_heard(frame, client, station.settings), now_ns)
             if reply is not None and found[1] is None:
                 found = (station, reply)
@@ -291,6 +292,8 @@ class Line:
         if not data:
             return fault, b"", None, None
         end = self._transmit(data, start, sender.settings)
+        if fault is Fault.LATE:
+            self._late[id(sender)] = end
         if fault is Fault.DUPLICATE:
             end = self._transmit(data, end + self.settings.silence_ns, sender.settings)
             data += data

@@ -13,7 +13,7 @@ from typing import Final
 from agent.block import cbor
 from agent.block.errors import ContentError
 from agent.block.record import MAX_ROWS, Columns, Value
-from agent.block.shape import INT64_MIN, LONG_BYTES, U63_MAX, is_int, is_text
+from agent.block.shape import INT64_MIN, INT_MIN, LONG_BYTES, U63_MAX, UINT_MAX, is_int, is_text
 
 _INT_ONLY: Final = frozenset({int})
 _NONE: Final = type(None)
@@ -23,7 +23,6 @@ _EVENT: Final = frozenset({int, bool, str, bytes, _NONE})
 _TYPES_OF_KIND: Final = (_NUMERIC, _NUMERIC, _STATE, _EVENT)
 _MAX_STATUS: Final = 2**32 - 1
 _MAX_FLAGS: Final = 7
-_UINT_MAX: Final = 2**64 - 1
 _SEVERITY_SHIFT: Final = 30
 N, DT, POINT, VALUE, STATUS, RAW, DEVICE_TIME = range(7)
 _MANDATORY: Final = (N, DT, POINT, VALUE)
@@ -117,6 +116,8 @@ def _check_points(points: Sequence[int], kinds: bytes) -> None:
 
 def _differences(points: Sequence[int], values: Sequence[Value]) -> list[Value]:
     """Each integer less the last integer of its point; everything else as it is, changing nothing."""
+    if len(set(points)) == len(points):  # many devices, each point once: nothing to take away, a fifth of the time
+        return list(values)
     last: dict[int, int] = {}
     before = last.get
     wire: list[Value] = []
@@ -192,8 +193,8 @@ def _is_device_time(*fields: object) -> bool:
     if len(fields) != 3:
         return False
     time_ms, sequence, flags = fields
-    time_fits = time_ms is None or type(time_ms) is int
-    return time_fits and (sequence is None or is_int(sequence, 0, _UINT_MAX)) and is_int(flags, 0, _MAX_FLAGS)
+    time_fits = time_ms is None or is_int(time_ms, INT_MIN, UINT_MAX)
+    return time_fits and (sequence is None or is_int(sequence, 0, UINT_MAX)) and is_int(flags, 0, _MAX_FLAGS)
 
 
 _ROW_FORMS: Final[Mapping[int, Callable[..., bool]]] = {

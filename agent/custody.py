@@ -17,6 +17,7 @@ OUTBOX_FULL: Final = 1
 _DAY_S: Final = 86_400
 _BATCH: Final = 64
 """Blocks deleted with one insert at most: a long archive goes in many small steps."""
+_STRIDE: Final = 3
 _DROP_BATCH: Final = 1024
 _DROP_SHARE: Final = 64
 """One last resort frees this part of the bound, so that not every block has to declare a loss."""
@@ -116,13 +117,24 @@ class Custody:
         too_old_s = lived_s - self._limits.archive_days * _DAY_S
         if not spare and over <= 0 and oldest.lived_s >= too_old_s:
             return ()
-        gone = []
-        for row in self._outbox.loose(oldest.seq - 1, watermark, _BATCH):
+        gone: list[int] = []
+        for row in self._oldest(oldest, watermark):
             if not spare and over <= 0 and row.lived_s >= too_old_s:
                 break
             gone.append(row.seq)
             over -= row.size_bytes
         return tuple(gone)
+
+    def _oldest(self, first: Row, to: int) -> Iterator[Row]:
+        """``first`` and the removable blocks after it, few at a time: mostly one goes where one comes."""
+        yield first
+        left = _BATCH - 1
+        while left > 0:
+            rows = self._outbox.loose(first.seq, to, _STRIDE)
+            yield from rows[:left]
+            if len(rows) < _STRIDE:
+                return
+            first, left = rows[-1], left - _STRIDE
 
     def last_resort(self) -> tuple[tuple[int, ...], tuple[Gap, ...]]:
         """Give the sealed blocks to drop unreceipted because the bound is passed, and what has to be declared."""

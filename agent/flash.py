@@ -43,7 +43,7 @@ class FlashBudget:
     def bytes_day(self, now_ms: int) -> int:
         """Project what is written now to a day (exponential average over an hour, over the run if it is shorter)."""
         self._run_out(now_ms)
-        span_s = min(_HOUR_S, max(1.0, (now_ms - self._started_ms) / 1000))
+        span_s = min(_HOUR_S, max(60.0, (now_ms - self._started_ms) / 1000))
         return int(self._hour / span_s * _DAY_S)
 
     def _run_out(self, now_ms: int) -> None:

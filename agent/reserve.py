@@ -16,9 +16,11 @@ class Reserve:
     def __init__(self, path: Path, size_bytes: int = RESERVE_BYTES) -> None:
         self._path = path
         self._size_bytes = size_bytes
+        self._held = False
 
     def give_back(self) -> bool:
         """Free the space; False if there was none set aside."""
+        self._held = False
         try:
             self._path.unlink()
         except OSError:
@@ -27,8 +29,11 @@ class Reserve:
 
     def set_aside(self) -> bool:
         """Allocate the space unless it is; False while the disk has no room for it twice over."""
+        if self._held:
+            return True
         try:
             if self._path.exists() and self._path.stat().st_size == self._size_bytes:
+                self._held = True
                 return True
             if self.free_bytes() < 2 * self._size_bytes:
                 return False
@@ -37,6 +42,7 @@ class Reserve:
         except OSError:
             self.give_back()
             return False
+        self._held = True
         return True
 
     def free_bytes(self) -> int:

@@ -178,7 +178,7 @@ class StoragePort(ABC):
         return self._status.pressure
 
     def _waiting(self) -> int:
-        return self._offered - (self._desk.settled if self._desk is not None else 0)
+        return self._offered - self._desk.settled if self._desk is not None else 0
 
     def _run(self, desk: Desk, *, closing: bool = False) -> tuple[StoredBlock, ...]:
         """Take in what was handed over and seal what is due; on the desk's own thread."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Final
 
@@ -17,11 +18,10 @@ from drivers.codec import modbus_rtu, modbus_tcp
 from drivers.codec.modbus_pdu import EXCEPTION_FLAG, payload_bytes, read_request
 from drivers.errors import DeviceFailedError, FrameError, NoReplyError, RefusedError
 from drivers.plan import Block, block_of, plan, split
-from drivers.profile import Framing, LineSettings, Profile, Table
+from drivers.profile import Framing, LineSettings, Point, Profile, Table
 from drivers.protocols.modbus_values import Conversion, compile_block
 from drivers.sources import Line, Read
 
-_REQUEST_PDU_BYTES: Final = 5
 _SPLITTING: Final = frozenset((2, 3))  # illegal address, illegal value: some part of the block, or its length
 _FAILING: Final = frozenset((4, 5, 6, 8))  # failure, acknowledged, busy, memory parity
 _GATEWAY: Final = {
@@ -52,6 +52,15 @@ class _Planned:
     conversion: Conversion
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compiled:
+    """What all devices of one model share."""
+
+    points: tuple[Point, ...]
+    planned: tuple[_Planned, ...]
+    probe_request: bytes
+
+
 class ModbusDevice:
     """One device; a ``Device`` of ``drivers.sources``.
 
@@ -76,18 +85,19 @@ class ModbusDevice:
         framing: Framing,
         settings: LineSettings | None = None,
     ) -> None:
+        compiled = _compiled(profile, framing)
         self._index = index
         self._unit = unit
-        self._profile = profile
+        self._points = compiled.points
         self._line = line
         self._clock = clock
         self._framing = framing
         self._settings = settings
         slack_s = _TCP_SLACK_S if framing is Framing.TCP else 0.0
         self._timeout_s = profile.limits.turnaround_ms / 1000 + slack_s
-        self._planned: dict[tuple[int, ...], _Planned] = {}
-        self._reads = tuple(self._add(block, period_s) for period_s, block in _blocks(profile))
-        self._probe_request = _probe_request(profile)
+        self._planned = {planned.read.points: planned for planned in compiled.planned}
+        self._reads = tuple(planned.read for planned in compiled.planned)
+        self._probe_request = compiled.probe_request
 
     @property
     def reads(self) -> Sequence[Read]:
@@ -119,26 +129,6 @@ class ModbusDevice:
     def _where(self) -> str:
         return f"{self._line.name}: unit {self._unit}"
 
-    def _add(self, block: Block, period_s: float) -> Read:
-        request = read_request(block.table, block.first, block.count)
-        data_bytes = payload_bytes(request)
-        overhead = modbus_rtu.OVERHEAD if self._framing is Framing.RTU else modbus_tcp.HEADER_BYTES
-        read = Read(
-            points=block.points,
-            period_s=period_s,
-            request_bytes=overhead + _REQUEST_PDU_BYTES,
-            reply_bytes=overhead + 2 + data_bytes,
-        )
-        self._planned[block.points] = _Planned(
-            read=read,
-            block=block,
-            request=request,
-            head=bytes((block.table.value, data_bytes)),
-            size=2 + data_bytes,
-            conversion=compile_block([self._profile.points[i] for i in block.points], block.first, block.count),
-        )
-        return read
-
     def _refused(self, planned: _Planned, reply: bytes) -> None:
         """Raise what a reply that is not the data means; a refused block is cut in two first."""
         function = planned.request[0]
@@ -158,14 +148,42 @@ class ModbusDevice:
 
     def _cut(self, planned: _Planned) -> bool:
         """Replace a block by its two halves; False if it cannot be cut."""
-        halves = split(planned.block, self._profile.points)
+        halves = split(planned.block, self._points)
         if halves is None:
             return False
         if planned.read in self._reads:
             at = self._reads.index(planned.read)
-            cut = tuple(self._add(half, planned.read.period_s) for half in halves)
-            self._reads = (*self._reads[:at], *cut, *self._reads[at + 1 :])
+            cut = [_plan_block(self._points, half, planned.read.period_s, self._framing) for half in halves]
+            self._planned |= {half.read.points: half for half in cut}
+            self._reads = (*self._reads[:at], *(half.read for half in cut), *self._reads[at + 1 :])
         return True
+
+
+@lru_cache(maxsize=128)
+def _compiled(profile: Profile, framing: Framing) -> _Compiled:
+    """Compile a profile once for all devices of that model: 200 of them with 98 points each would hold 5 MiB."""
+    planned = tuple(_plan_block(profile.points, block, period_s, framing) for period_s, block in _blocks(profile))
+    return _Compiled(points=profile.points, planned=planned, probe_request=_probe_request(profile))
+
+
+def _plan_block(points: tuple[Point, ...], block: Block, period_s: float, framing: Framing) -> _Planned:
+    request = read_request(block.table, block.first, block.count)
+    data_bytes = payload_bytes(request)
+    overhead = modbus_rtu.OVERHEAD if framing is Framing.RTU else modbus_tcp.HEADER_BYTES
+    read = Read(
+        points=block.points,
+        period_s=period_s,
+        request_bytes=overhead + len(request),
+        reply_bytes=overhead + 2 + data_bytes,
+    )
+    return _Planned(
+        read=read,
+        block=block,
+        request=request,
+        head=bytes((block.table.value, data_bytes)),
+        size=2 + data_bytes,
+        conversion=compile_block([points[i] for i in block.points], block.first, block.count),
+    )
 
 
 def _blocks(profile: Profile) -> list[tuple[float, Block]]:

@@ -60,7 +60,7 @@ class RegistryPort:
                 link=closed,
                 clock=clock,
                 framing=Framing.TCP if "://" in bus.port else Framing.RTU,
-                settings=one.site.line,
+                settings=one.site.line or bus.line,
             )
             for one in wanted
         )

@@ -31,7 +31,7 @@ class Reading:
     def __post_init__(self) -> None:
         """Refuse a value that claims to be both measured and bad."""
         if (self.value is None) is not is_bad(self.status):
-            raise ValueError(f"{self.quantity}: value {self.value} with status 0x{self.status:08X}")
+            raise ValueError(f"{self.quantity}: value {self.value!r} with status 0x{self.status:08X}")
 
 
 def exact(mantissa: int, exponent: int) -> Decimal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,12 +13,11 @@ from typing import Final
 
 from agent.config import Site
 from agent.config_place import Place, locate
-from agent.config_read import read_site
+from agent.config_read import read_folders, read_site
 from agent.config_values import Problem, Table
 from agent.errors import ConfigError
 from agent.finding import Finding
 
-SCHEMA: Final = 1
 _SYNTAX: Final = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)")
 
 
@@ -34,6 +34,14 @@ class SiteCheck:
     findings: tuple[Finding, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """Where a gateway keeps what it has, and where its agent is asked."""
+
+    state_dir: Path
+    run_dir: Path
+
+
 def load_site(path: Path, profile_roots: Sequence[Path]) -> Site:
     """Read the site file; profiles are looked for below ``profile_roots``, first root first.
 
@@ -47,40 +55,62 @@ def load_site(path: Path, profile_roots: Sequence[Path]) -> Site:
     raise ConfigError(first.where, first.sentence(), first.act(), findings=check.findings)
 
 
+def load_folders(path: Path) -> Folders:
+    """Read only where state and socket lie, so that a running agent can be asked while its site file is being edited.
+
+    Raises:
+        ConfigError: the file is not there or is no TOML.
+    """
+    raw = _parse(path)
+    if isinstance(raw, Finding):
+        raise ConfigError(raw.where, raw.sentence(), raw.act(), findings=(raw,))
+    state_dir, run_dir = read_folders(Table(raw.data, (), []).table("state"), path.resolve().parent)
+    return Folders(state_dir=state_dir, run_dir=run_dir)
+
+
 def check_site(path: Path, profile_roots: Sequence[Path]) -> SiteCheck:
     """Read the site file and tell everything that is wrong with it; never raises."""
+    raw = _parse(path)
+    if isinstance(raw, Finding):
+        return SiteCheck(site=None, findings=(raw,))
+    problems: list[Problem] = []
+    root = Table(raw.data, (), problems)
+    site = read_site(root, base=path.resolve().parent, roots=profile_roots, digest=raw.digest)
+    placed = sorted(
+        ((locate(raw.text, problem.path, at_key=problem.at_key), problem) for problem in problems),
+        key=lambda pair: (pair[0].line, pair[0].column),
+    )
+    findings = tuple(_finding(path, raw.text, place, problem) for place, problem in placed)
+    return SiteCheck(site=site if all(finding.warning for finding in findings) else None, findings=findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parsed:
+    text: str
+    data: dict[str, object]
+    digest: bytes
+
+
+def _parse(path: Path) -> _Parsed | Finding:
+    where = str(path)
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        return _refused(Finding(code="no-site", params={"path": str(path)}, where=str(path)))
+        return Finding(code="no-site", params={"path": where})
     except PermissionError:
-        return _refused(Finding(code="file-denied", params={"path": str(path)}, where=str(path)))
+        return Finding(code="file-denied", params={"path": where})
     except OSError as error:
-        detail = error.strerror or "?"
-        return _refused(Finding(code="file-failed", params={"path": str(path), "detail": detail}, where=str(path)))
+        return Finding(code="file-failed", params={"path": where, "detail": error.strerror or "?"})
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        return _refused(Finding(code="bad-toml", params={"detail": "not UTF-8"}, where=f"{path}:{line}:1"))
+        return Finding(code="bad-toml", params={"detail": "not UTF-8"}, where=f"{path}:{line}:1")
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        return _refused(_syntax(path, text, error))
-    problems: list[Problem] = []
-    site = read_site(
-        Table(data, (), problems), base=path.resolve().parent, roots=profile_roots, digest=sha256(raw).digest()[:16]
-    )
-    placed = sorted(
-        ((locate(text, problem.path, at_key=problem.at_key), problem) for problem in problems),
-        key=lambda pair: (pair[0].line, pair[0].column),
-    )
-    findings = tuple(_finding(path, text, place, problem) for place, problem in placed)
-    return SiteCheck(site=site if all(finding.warning for finding in findings) else None, findings=findings)
-
-
-def _refused(finding: Finding) -> SiteCheck:
-    return SiteCheck(site=None, findings=(finding,))
+        return _syntax(path, text, error)
+    return _Parsed(text=text, data=data, digest=sha256(raw).digest()[:16])
 
 
 def _syntax(path: Path, text: str, error: tomllib.TOMLDecodeError) -> Finding:
@@ -110,5 +140,10 @@ def _excerpt(text: str, place: Place) -> str:
     """Show the line with a mark below it, as compilers do."""
     lines = text.split("\n")
     line = lines[min(place.line, len(lines)) - 1].replace("\t", " ")
-    mark = " " * (place.column - 1) + "^" * place.width
+    mark = " " * _cells(line[: place.column - 1]) + "^" * _cells(line[place.column - 1 :][: place.width] or " ")
     return f"{place.line:>5} | {line.rstrip()}\n      | {mark}"
+
+
+def _cells(text: str) -> int:
+    """Count the terminal cells of ``text``: Chinese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

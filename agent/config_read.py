@@ -38,7 +38,7 @@ def read_site(root: Table, *, base: Path, roots: Sequence[Path], digest: bytes) 
     identity = _identity(root.table("site"))
     outbox = _outbox(root.table("outbox"))
     block = _block(root.table("block"))
-    state_dir, run_dir = _folders(root.table("state"), base)
+    state_dir, run_dir = read_folders(root.table("state"), base)
     uplinks = tuple(_uplink(table, base) for table in root.tables("uplink"))
     bus_tables, device_tables = root.tables("bus"), root.tables("device")
     buses = tuple(_bus(table, base) for table in bus_tables)
@@ -102,7 +102,8 @@ def _block(table: Table) -> BlockRules:
     return rules
 
 
-def _folders(table: Table, base: Path) -> tuple[Path, Path]:
+def read_folders(table: Table, base: Path) -> tuple[Path, Path]:
+    """Read ``[state]``: where keys and blocks lie, and where the control socket does."""
     state = _path(table, "dir", base) or Path("/var/lib/tidegate")
     run = _path(table, "run_dir", base) or (Path("/run/tidegate") if not table.text("dir") else state / "run")
     table.close()

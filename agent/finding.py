@@ -45,10 +45,20 @@ class Finding:
 
 def of_error(error: Exception) -> Finding:
     """Give the finding of an AgentError or DriverError by its ``code``; the detail is what the error itself says."""
-    code = str(getattr(error, "code", "internal-error"))
+    failure = getattr(error, "failure", None)  # what the agent said over its control socket
+    code = str(
+        getattr(failure if failure is not None and failure.code in MESSAGES else error, "code", "internal-error")
+    )
     detail = str(error).rstrip(".")
     return Finding(code=code if code in MESSAGES else "agent-error", params={"detail": detail})
 
 
 def _fill(sentence: str, params: Mapping[str, str | int], language: Language | None) -> str:
-    return translate(sentence, language or active()).format(**params).rstrip()
+    return translate(sentence, language or active()).format_map(_Params(params)).rstrip()
+
+
+class _Params(dict[str, str | int]):
+    """Fields of a sentence; one that is not known here (what a broker did not say) is a dash, never an error."""
+
+    def __missing__(self, key: str) -> str:
+        return "-"

@@ -1,0 +1,137 @@
+"""``tidegate read``: devices, now; through the running agent, or else through the port itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.cli.exit_codes import ExitCode, of_code
+from agent.cli.output import Answer, Json, Output
+from agent.cli.session import Session
+from agent.cli.verb import verb
+from agent.errors import ControlError
+from agent.finding import Finding
+from agent.language import N_, _
+from agent.messages import knows
+
+if TYPE_CHECKING:
+    from agent.cli.selection import Selected
+    from agent.config import Site
+    from agent.control.protocol import DeviceValues, PointValue
+
+_HELP = N_("""Read devices now.
+
+\b
+  tidegate read
+  tidegate read rs485-a/main-meter
+  tidegate read 'rs485-a/*/voltage.*'
+
+While the agent runs it is asked and reads between its own polls; else the port is opened for this one time.
+Ends with 0 if all is good, 1 if something is bad, 69 if nothing answers.
+""")
+
+
+@verb("read", help=_HELP)
+@click.argument("selectors", metavar="[BUS[/DEVICE[/POINT]]]", nargs=-1)
+def command(session: Session, selectors: tuple[str, ...]) -> Answer:
+    """Read what the selectors name."""
+    from agent.cli.selection import NothingSelectedError, select  # noqa: PLC0415 - start-up time
+
+    site = session.load_site()
+    try:
+        selected = select(site, selectors)
+    except NothingSelectedError as error:
+        params = {"selector": error.selector, "known": error.known}
+        return Answer(code=ExitCode.USAGE, findings=(Finding(code=error.code, params=params),))
+    through_agent, devices = _ask(site, selected)
+    _show(session.out, devices)
+    findings = tuple(_finding(device) for device in devices if device.error_code)
+    result = {"via": "agent" if through_agent else "port", "devices": [_json(device) for device in devices]}
+    return Answer(code=_code(devices), result=result, findings=findings)
+
+
+def _ask(site: Site, selected: Selected) -> tuple[bool, tuple[DeviceValues, ...]]:
+    """Ask the agent; read directly where there is none."""
+    from agent.control.client import ControlClient  # noqa: PLC0415 - start-up time
+    from agent.control.protocol import AskRead  # noqa: PLC0415
+
+    try:
+        with ControlClient(site.run_dir) as agent:
+            names = tuple(device.name for device in selected.devices)
+            return True, agent.ask(AskRead(devices=names, points=selected.points)).devices
+    except ControlError as error:
+        if not isinstance(error.__cause__, FileNotFoundError | ConnectionRefusedError):
+            raise  # it runs and does not answer us: opening its port would disturb it
+    return False, _directly(site, selected)
+
+
+def _directly(site: Site, selected: Selected) -> tuple[DeviceValues, ...]:
+    import asyncio  # noqa: PLC0415 - start-up time
+    from dataclasses import replace  # noqa: PLC0415
+
+    from agent.cli.read_direct import read_directly  # noqa: PLC0415
+
+    wanted = selected.points
+    devices = asyncio.run(read_directly(site, selected.devices))
+    if not wanted:
+        return devices
+    return tuple(replace(one, points=tuple(p for p in one.points if p.quantity in wanted)) for one in devices)
+
+
+def _show(out: Output, devices: tuple[DeviceValues, ...]) -> None:
+    rows = [(_("DEVICE"), _("POINT"), _("VALUE"), _("UNIT"), _("QUALITY"))]
+    for device in devices:
+        for point in device.points:
+            rows += [(device.device, point.quantity, _value(point), point.unit or "", _quality(point))]
+        if not device.points:
+            rows.append((device.device, "-", "-", "", device.error_code or "-"))
+    out.table(rows, right=(2,))
+
+
+def _value(point: PointValue) -> str:
+    if point.value is None:
+        return "-"
+    return str(point.value).lower() if isinstance(point.value, bool) else point.value
+
+
+def _quality(point: PointValue) -> str:
+    from drivers.quality import name_of  # noqa: PLC0415 - start-up time
+
+    return name_of(point.status)
+
+
+def _finding(device: DeviceValues) -> Finding:
+    code = device.error_code if knows(device.error_code) else "driver-error"
+    return Finding(code=code, params={"detail": device.error.rstrip(".")}, where=f"{device.bus}/{device.device}")
+
+
+def _code(devices: tuple[DeviceValues, ...]) -> ExitCode:
+    from drivers.quality import is_good  # noqa: PLC0415 - start-up time
+
+    points = [point for device in devices for point in device.points]
+    if not points:
+        codes = {of_code(device.error_code) for device in devices}
+        return codes.pop() if len(codes) == 1 else ExitCode.NO_ANSWER
+    if any(device.error_code for device in devices) or not all(is_good(point.status) for point in points):
+        return ExitCode.NO
+    return ExitCode.DONE
+
+
+def _json(device: DeviceValues) -> Json:
+    return {
+        "device": device.device,
+        "bus": device.bus,
+        "utc_ms": device.utc_ms,
+        "error": device.error_code or None,
+        "points": [
+            {
+                "quantity": point.quantity,
+                "value": point.value,
+                "unit": point.unit,
+                "quality": _quality(point),
+                "status": point.status,
+            }
+            for point in device.points
+        ],
+    }

@@ -1,0 +1,93 @@
+"""Reads devices once, opening the ports itself: for when no agent runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from agent.clock import SystemClock, TimerfdPause
+from agent.config import Bus, Site, SiteDevice
+from agent.control.protocol import DeviceValues, PointValue
+from agent.opening import RegistryPort
+from agent.polled import Wanted
+from drivers.batch import Batch
+from drivers.errors import DriverError, LinkDownError
+from drivers.profile import Point, Profile
+from drivers.reading import exact
+from drivers.sanitize import sanitize
+from drivers.sources import Device
+
+
+async def read_directly(site: Site, devices: Sequence[SiteDevice]) -> tuple[DeviceValues, ...]:
+    """Read every point of ``devices`` once, bus after bus; never raises: what went wrong stands with the device."""
+    clock, pause = SystemClock(), TimerfdPause()
+    found: dict[str, DeviceValues] = {}
+    try:
+        for bus in site.buses:
+            wanted = [
+                Wanted(index=index, site=device)
+                for index, device in enumerate(site.devices)
+                if device.bus == bus.name and device in devices
+            ]
+            if wanted:
+                found |= await _read_bus(bus, wanted, clock, pause)
+    finally:
+        pause.close()
+    return tuple(found[device.name] for device in devices)
+
+
+async def _read_bus(
+    bus: Bus, wanted: Sequence[Wanted], clock: SystemClock, pause: TimerfdPause
+) -> Mapping[str, DeviceValues]:
+    port = RegistryPort(bus, wanted, clock=clock, pause=pause)
+    try:
+        await port.open()
+    except LinkDownError as error:
+        return {one.site.name: _failed(one.site, error) for one in wanted}
+    try:
+        pairs = zip(wanted, port.devices, strict=True)
+        return {one.site.name: await _read_device(one.site, device, clock) for one, device in pairs}
+    finally:
+        await port.aclose()
+
+
+async def _read_device(site: SiteDevice, device: Device, clock: SystemClock) -> DeviceValues:
+    points: list[PointValue] = []
+    mono_ns: int | None = None
+    failure: DriverError | None = None
+    for read in tuple(device.reads):
+        try:
+            batch = await device.read(read)
+        except DriverError as error:
+            failure = error
+            continue
+        mono_ns = batch.mono_ns
+        points += _values(site.profile, batch)
+    return DeviceValues(
+        device=site.name,
+        bus=site.bus,
+        points=tuple(points),
+        mono_ms=None if mono_ns is None else mono_ns // 1_000_000,
+        utc_ms=None if mono_ns is None else (clock.utc_ns() - clock.mono_ns() + mono_ns) // 1_000_000,
+        error_code="" if failure is None else failure.code,
+        error="" if failure is None else sanitize(str(failure)),
+    )
+
+
+def _failed(site: SiteDevice, error: DriverError) -> DeviceValues:
+    return DeviceValues(device=site.name, bus=site.bus, error_code=error.code, error=sanitize(str(error)))
+
+
+def _values(profile: Profile, batch: Batch) -> list[PointValue]:
+    rows = zip(batch.points, batch.values, batch.statuses, strict=True)
+    return [_value(profile.points[index], value, status) for index, value, status in rows]
+
+
+def _value(point: Point, value: object, status: int) -> PointValue:
+    shown: str | bool | None
+    if value is None or isinstance(value, bool):
+        shown = value
+    elif isinstance(value, int):
+        shown = str(exact(value, point.exponent))
+    else:
+        shown = value.hex() if isinstance(value, bytes) else sanitize(str(value))
+    return PointValue(quantity=point.name, value=shown, unit=point.unit, status=status)

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import cbor2
 
-from agent.block.errors import FormError
+from agent.block.errors import ContentError, FormError
 
 MAX_NESTING: Final = 8
 COSE_SIGN1_TAG: Final = 18
@@ -51,8 +51,14 @@ def encode(value: object) -> bytes:
 
     Keys of maps have to be non-negative integers: for those RFC 7049's order, which cbor2 knows as canonical, and
     the bytewise one of RFC 8949 are the same.
+
+    Raises:
+        ContentError: ``bad-text``: text that has no UTF-8 form (lone surrogates).
     """
-    return cbor2.dumps(value, canonical=True)
+    try:
+        return cbor2.dumps(value, canonical=True)
+    except UnicodeEncodeError as error:
+        raise ContentError("bad-text", str(error)) from error
 
 
 def decode_strict(data: bytes, *, tagged: bool = True) -> object:

@@ -135,3 +135,24 @@ def _point(value: object) -> PointEntry:
     if not (is_int(kind, 0, _MAX_KIND) and is_int(klass, 0, _MAX_CLASS)):
         raise ContentError("dictionary-form", "kind or class")
     return PointEntry(device=device, quantity=quantity, unit=unit, exponent=exponent, kind=kind, klass=klass)
+
+
+def write_cbdict(additions: Iterable[bytes]) -> bytes:
+    """A ``.cbdict``: one CBOR array of the encoded dictionary-adds 1 to n."""
+    return cbor.encode([cbor.build(encoded) for encoded in additions])
+
+
+def read_cbdict(data: bytes) -> Tables:
+    """The tables that a ``.cbdict`` gives; key 7 of the blocks is what proves them.
+
+    Raises:
+        FormError: not deterministic CBOR.
+        ContentError: no array of dictionary-adds, or one does not go on where the tables end.
+    """
+    additions = cbor.decode_strict(data, tagged=False)
+    if type(additions) is not tuple:
+        raise ContentError("dictionary-form", "no array")
+    tables = Tables()
+    for addition in additions:
+        tables = tables.add(read_add(addition))
+    return tables

@@ -10,7 +10,18 @@ from agent.block.dictionary import add_value, read_add
 from agent.block.errors import ContentError, FormError
 from agent.block.messages import read_delegation, read_identity_change
 from agent.block.record import MAX_EVENTS, DictionaryAdd, Event, EventKind
-from agent.block.shape import HASH_BYTES, ID_BYTES, LONG_BYTES, is_bytes, is_int, is_short, is_u63, is_utc_ms
+from agent.block.shape import (
+    HASH_BYTES,
+    ID_BYTES,
+    INT_MIN,
+    LONG_BYTES,
+    UINT_MAX,
+    is_bytes,
+    is_int,
+    is_short,
+    is_u63,
+    is_utc_ms,
+)
 
 _MAX_KIND: Final = 65535
 _BEST_QUALITY: Final = 5
@@ -200,6 +211,6 @@ def is_place(value: object) -> bool:
 
 
 def _is_field(value: object) -> bool:
-    if value is None or type(value) is int or type(value) is bool:
+    if value is None or type(value) is bool or is_int(value, INT_MIN, UINT_MAX):
         return True
     return is_short(value) or (type(value) is bytes and len(value) <= LONG_BYTES)

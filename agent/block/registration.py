@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from agent.block import events
-from agent.block.dictionary import Tables, encode_add
+from agent.block.dictionary import Tables, add_value, encode_add, read_add
 from agent.block.record import DeviceEntry, DictionaryAdd, Event, PointEntry
 
 Entry = TypeVar("Entry", DeviceEntry, PointEntry)
@@ -44,6 +44,9 @@ def register(
 
     Returns:
         The tables with everything in them, and the change.
+
+    Raises:
+        ContentError: an entry that the format does not allow (a name too long, an exponent out of range).
     """
     known_devices = {entry: index for index, entry in enumerate(tables.devices)}
     known_points = {entry: index for index, entry in enumerate(tables.points)}
@@ -59,7 +62,7 @@ def register(
             first_point=len(tables.points),
             points=part_points,
         )
-        tables = tables.add(addition)
+        tables = tables.add(read_add(add_value(addition)))
         found.append(events.dictionary(mono_ms, addition))
     point_indexes = tuple(known_points[entry] for entry in placed)
     return tables, DictionaryChange(events=tuple(found), devices=device_indexes, points=point_indexes)

@@ -124,8 +124,14 @@ class Writer:
 
         ``device`` of each of ``points`` is an index into ``devices`` as passed here. The events returned have to be
         sealed, in order, before a reading of a new point is; until then they are planned and not given again.
+
+        Raises:
+            SealError: an entry that the format does not allow; nothing was planned.
         """
-        self._planned, change = register(self._planned, devices, points, mono_ms)
+        try:
+            self._planned, change = register(self._planned, devices, points, mono_ms)
+        except BlockError as error:
+            raise SealError(error.reason, error.detail) from error
         return change
 
     def seal(
@@ -152,8 +158,8 @@ class Writer:
         try:
             payload, after = self._payload(clock, columns, self._in_order(events), receipts)
             encoded = cbor.encode(payload)
-        except (BlockError, UnicodeEncodeError) as error:
-            raise SealError(getattr(error, "reason", "bad-text"), str(error)) from error
+        except BlockError as error:
+            raise SealError(error.reason, error.detail) from error
         if len(encoded) > MAX_SEAL_BYTES - _ENVELOPE_BYTES:
             raise SealError("too-big", f"{len(encoded)} bytes: split it")
         message, head = sign1_with_head(encoded, self._session, Aad.BLOCK)

@@ -8,6 +8,9 @@ U63_MAX: Final = 2**63 - 1
 INT64_MIN: Final = -(2**63)
 UTC_MS_MIN: Final = 1099511627776
 UTC_MS_MAX: Final = 9007199254740991
+INT_MIN: Final = -(2**64)
+UINT_MAX: Final = 2**64 - 1
+"""Bounds of what CBOR holds without a bignum."""
 SHORT_BYTES: Final = 255
 LONG_BYTES: Final = 1024
 ID_BYTES: Final = 8

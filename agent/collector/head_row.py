@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Final
 
-from agent.block.chain import ChainState, Place
+from agent.block.chain import ChainState
 from agent.block.dictionary import Tables
 from agent.collector.store import Database
 
@@ -55,7 +55,6 @@ class HeadRow:
 
     Attributes:
         untimed: see the schema, as the next two.
-        waits_at: lowest place among the detached blocks above the chain's end, None if none waits there.
     """
 
     id: int
@@ -64,7 +63,6 @@ class HeadRow:
     untimed: int = 0
     sure_ms: int | None = None
     hole_since_ms: int | None = None
-    waits_at: Place | None = None
 
 
 _COUNTS: Final = tuple(entry.name for entry in fields(Counts))
@@ -110,11 +108,10 @@ def read_head(db: Database, gateway: bytes, site: str, begin: ChainState, cached
     )
 
 
-def write_head(db: Database, head: HeadRow, now_ms: int) -> None:
-    """Write the row back."""
+def write_head(db: Database, head: HeadRow, now_ms: int, *, waiting: bool) -> None:
+    """Write the row back; ``waiting`` tells whether anything waits for blocks that are missing."""
     state = head.cached.state
     packed = state.pack()
-    waiting = head.waits_at is not None or head.counts.parked
     head.hole_since_ms = (head.hole_since_ms or now_ms) if waiting else None
     epoch, number = state.place or (None, None)
     counts = (getattr(head.counts, name) for name in _COUNTS)

@@ -12,17 +12,23 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from agent.block import intake
-from agent.block.chain import Place
+from agent.block.chain import ChainState, Place
+from agent.block.dictionary import Tables
 from agent.block.errors import FormError
 from agent.block.form import Form, read_form
 from agent.block.verify import Trust, Verdict, Verifier
 from agent.collector.head_row import Cached, Counts, read_head, write_head
 from agent.collector.shelf import Pages, SqlShelf
 from agent.collector.store import Database
+from agent.collector.waiting import Waiting
 from agent.keys import NamedKey
 
 CACHED_POINTS: Final = 500_000
 """Bound of the process's memory of dictionaries, about 250 bytes a point."""
+_RECEIPTED: Final = (
+    "UPDATE gateway SET receipt_epoch = ?, receipt_number = ?, receipt_ms = ? WHERE gateway = ?"
+    " AND (coalesce(receipt_epoch, -1), coalesce(receipt_number, -1)) <= (?, ?)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,14 @@ class Arrival:
 
     message: bytes
     gateway: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipted:
+    """A receipt that the broker took in."""
+
+    gateway: bytes
+    place: Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +105,13 @@ class Ingest:
         self._sites = {key.kid: key.name or key.kid.hex() for key in trust}
         self._cache: OrderedDict[bytes, Cached] = OrderedDict()
 
-    def take(self, arrivals: Iterable[Arrival], now_ms: int) -> Batch:
+    def take(self, arrivals: Iterable[Arrival], now_ms: int, receipted: Iterable[Receipted] = ()) -> Batch:
         """Judge and store a batch; when this returns, it is committed.
 
         Args:
             arrivals: in the order in which they came.
             now_ms: UTC of this collector.
+            receipted: receipts that went out, to be shown in the gateways' rows.
 
         Raises:
             StorageError: nothing of the batch was stored; it may be given again.
@@ -113,6 +128,9 @@ class Ingest:
                         job.before[form.gateway] = replace(shelf.head_row.counts)
                     job.judge(form, shelf)
                 pages.flush()
+                self._db.run_many(
+                    _RECEIPTED, [(*sent.place, now_ms, sent.gateway, *sent.place) for sent in receipted]
+                )
                 progress = tuple(job.close(gateway, shelf) for gateway, shelf in job.shelves.items())
         except BaseException:
             for gateway in job.shelves:
@@ -126,6 +144,29 @@ class Ingest:
             reasons=tuple(job.reasons.items()),
             readings=job.readings(),
         )
+
+    def known(self) -> tuple[Progress, ...]:
+        """Give where every trusted gateway in the database stands, for a collector that starts."""
+        rows = self._db.all("SELECT id, gateway, state, detached, parked FROM gateway ORDER BY id")
+        found = []
+        for row, gateway, packed, detached, parked in rows:
+            if gateway not in self._sites:
+                continue
+            state = ChainState.unpack(packed, Tables())
+            waiting = Waiting(self._db, row, Counts(detached=detached, parked=parked))
+            found.append(
+                Progress(
+                    gateway=gateway,
+                    place=state.place,
+                    head=state.head,
+                    waits_at=waiting.lowest_place(state.place),
+                    parked=waiting.parked_epochs(),
+                    chained=0,
+                    repeated=False,
+                    forked=state.forked,
+                )
+            )
+        return tuple(found)
 
     def _forms(self, arrivals: Iterable[Arrival], reasons: Counter[str]) -> list[Form]:
         """Rule 1, before the lock: it needs nothing that is stored."""
@@ -180,18 +221,14 @@ class _Job:
 
     def close(self, gateway: bytes, shelf: SqlShelf) -> Progress:
         """Write a gateway's row back."""
-        row = shelf.close()
-        write_head(self._db, row, self._now_ms)
+        row, waits_at, parked = shelf.close()
+        write_head(self._db, row, self._now_ms, waiting=waits_at is not None or bool(parked))
         state, counts, before = row.cached.state, row.counts, self.before[gateway]
-        parked: tuple[int, ...] = ()
-        if counts.parked:
-            found = self._db.all("SELECT DISTINCT epoch FROM parked WHERE gateway = ? ORDER BY epoch", (row.id,))
-            parked = tuple(epoch for (epoch,) in found)
         return Progress(
             gateway=gateway,
             place=state.place,
             head=state.head,
-            waits_at=row.waits_at,
+            waits_at=waits_at,
             parked=parked,
             chained=counts.blocks - before.blocks,
             repeated=counts.duplicates > before.duplicates,

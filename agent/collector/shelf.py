@@ -165,11 +165,10 @@ class SqlShelf:
         if outcome.verdict in _ALARMS or outcome.reason in _ALARMING:
             self._alarm(outcome, form)
 
-    def close(self) -> HeadRow:
-        """Finish the gateway's part of the transaction; ``Pages.flush`` and ``write_head`` are the caller's."""
-        row = self.head_row
-        row.waits_at = self._waiting.lowest_place(row.cached.state.place)
-        return row
+    def close(self) -> tuple[HeadRow, Place | None, tuple[int, ...]]:
+        """Give the row as it has to be written back, the lowest place that waits, and the epochs that are parked."""
+        place = self.head_row.cached.state.place
+        return self.head_row, self._waiting.lowest_place(place), self._waiting.parked_epochs()
 
     def _chain(self, outcome: Outcome, form: Form) -> None:
         block_id = self._pages.next_id

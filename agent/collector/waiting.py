@@ -106,6 +106,13 @@ class Waiting:
             counts.parked += 1
             counts.parked_bytes += len(form.message)
 
+    def parked_epochs(self) -> tuple[int, ...]:
+        """Give the epochs for which messages wait without a delegation."""
+        if not self._counts.parked:
+            return ()
+        rows = self._db.all("SELECT DISTINCT epoch FROM parked WHERE gateway = ? ORDER BY epoch", (self._row,))
+        return tuple(epoch for (epoch,) in rows)
+
     def unpark(self, epoch: int | None) -> Sequence[bytes]:
         """Take out the parked messages of an epoch, or all, in the order in which they came."""
         if not self._counts.parked:

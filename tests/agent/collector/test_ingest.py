@@ -255,7 +255,7 @@ def test_a_failed_transaction_stores_nothing_and_may_be_repeated(
     assert reading_numbers(collector) == list(range(210))
 
 
-def fails(*_: object) -> None:
+def fails(*_: object, **__: object) -> None:
     raise StorageError("the disk refuses")
 
 

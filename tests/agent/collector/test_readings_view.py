@@ -200,7 +200,6 @@ def test_a_query_over_a_span_reads_only_its_blocks(tmp_path: Path, closing: list
     plan = site.db.all(
         "EXPLAIN QUERY PLAN SELECT value FROM readings WHERE sealed_ms BETWEEN ? AND ?", (UTC, UTC + 20_000)
     )
-    assert [step for *_, step in plan][:2] == [
-        "SEARCH b USING INDEX block_utc (utc_ms>? AND utc_ms<?)",
-        "SEARCH r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
-    ]
+    steps = [step for *_, step in plan]
+    assert steps[0] == "SEARCH b USING INDEX block_utc (utc_ms>? AND utc_ms<?)"
+    assert "SEARCH r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in steps

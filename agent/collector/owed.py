@@ -1,0 +1,127 @@
+"""What a collector owes each gateway: receipts and questions, and when. Pure.
+
+Receipts go out at most once a second or for every 100 blocks of a gateway, after the commit; what is missing is
+asked for at once and then every 60 s (block format, rules for the verifier, 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from agent.block.chain import Place
+from agent.collector.ingest import Progress
+
+RECEIPT_EVERY_S: Final = 1.0
+RECEIPT_BLOCKS: Final = 100
+ASK_EVERY_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptDue:
+    """A receipt to sign and send."""
+
+    gateway: bytes
+    place: Place
+    head: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResendDue:
+    """Blocks to ask for; ``last`` None means all after ``first``."""
+
+    gateway: bytes
+    epoch: int
+    first: int
+    last: int | None
+
+
+Due: TypeAlias = ReceiptDue | ResendDue
+
+
+@dataclass(slots=True)
+class _Account:
+    progress: Progress
+    owed: bool = False
+    blocks: int = 0
+    receipted_s: float | None = None
+    asked_s: float | None = None
+    lacked: bool = False
+
+
+class Owed:
+    """The accounts of all gateways that were heard of in this run. Times are seconds that only go forward."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[bytes, _Account] = {}
+        self._active: set[bytes] = set()
+
+    def note(self, progress: Progress, *, greet: bool = False) -> None:
+        """Take in what a batch committed; ``greet`` owes a receipt without one, at the start of a collector."""
+        account = self._accounts.get(progress.gateway)
+        if account is None:
+            account = self._accounts[progress.gateway] = _Account(progress=progress)
+        account.progress = progress
+        account.blocks += progress.chained
+        account.owed |= greet or progress.repeated or progress.chained > 0
+        lacks = missing(progress) is not None
+        if lacks and not account.lacked:
+            account.asked_s = None
+        account.lacked = lacks
+        if account.owed or lacks:
+            self._active.add(progress.gateway)
+
+    def due(self, now_s: float) -> Iterator[Due]:
+        """Give everything that has to go out now; what is given counts as sent."""
+        for gateway in tuple(self._active):
+            account = self._accounts[gateway]
+            if account.owed:
+                receipt = self._receipt(account, now_s)
+                if receipt is not None:
+                    yield receipt
+            if account.lacked and (account.asked_s is None or now_s >= account.asked_s + ASK_EVERY_S):
+                question = missing(account.progress)
+                if question is not None:
+                    account.asked_s = now_s
+                    yield question
+            if not account.owed and not account.lacked:
+                self._active.discard(gateway)
+
+    def failed(self, due: Due) -> None:
+        """It could not be sent: it is owed again."""
+        account = self._accounts[due.gateway]
+        self._active.add(due.gateway)
+        if isinstance(due, ReceiptDue):
+            account.owed = True
+        else:
+            account.asked_s = None
+
+    def _receipt(self, account: _Account, now_s: float) -> ReceiptDue | None:
+        progress = account.progress
+        if progress.forked or progress.place is None:
+            account.owed = False
+            return None
+        waited = account.receipted_s is None or now_s >= account.receipted_s + RECEIPT_EVERY_S
+        if not waited and account.blocks < RECEIPT_BLOCKS:
+            return None
+        account.owed = False
+        account.blocks = 0
+        account.receipted_s = now_s
+        return ReceiptDue(gateway=progress.gateway, place=progress.place, head=progress.head)
+
+
+def missing(progress: Progress) -> ResendDue | None:
+    """Say what stands between the chain and the blocks that wait, None if nothing does.
+
+    Block 0 of an epoch comes first: without it nobody can tell who signed the others.
+    """
+    gateway = progress.gateway
+    if progress.parked:
+        return ResendDue(gateway=gateway, epoch=progress.parked[0], first=0, last=0)
+    waits_at = progress.waits_at
+    if waits_at is None:
+        return None
+    epoch, first = (0, 0) if progress.place is None else (progress.place[0], progress.place[1] + 1)
+    last = waits_at[1] - 1 if waits_at[0] == epoch else None
+    return ResendDue(gateway=gateway, epoch=epoch, first=first, last=last)

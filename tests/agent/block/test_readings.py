@@ -16,7 +16,7 @@ from agent.block.readings import (
     utc_at,
     utc_between,
 )
-from agent.block.record import Block, ClockSample, Columns
+from agent.block.record import Block, ClockSample, Columns, Event
 from agent.block.verify import Outcome
 from tests.agent.block.chains import BOOT, EVENT, GAUGE, STATE, UTC, Gateway, Reader, clock_at, no_utc
 
@@ -27,7 +27,7 @@ def chained(gateway: Gateway) -> Outcome:
     return outcome
 
 
-def block_of(clock: ClockSample, *happened: events.Event) -> Block:
+def block_of(clock: ClockSample, *happened: Event) -> Block:
     gateway = Gateway()
     gateway.seal()
     gateway.seal(clock=clock, events=happened)

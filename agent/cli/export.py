@@ -22,8 +22,8 @@ _SUFFIXES: Final = (".cbseq", ".csv", ".jsonl")
 _HELP = N_("""Write sealed blocks, or readings as a table, to a file.
 
 \b
-  tidegate export --to haimen-07.cbseq
-  tidegate export --to october.csv --from 2026-10-01 --to 2026-11-01
+  tidegate export haimen-07.cbseq
+  tidegate export october.csv --from 2026-10-01 --to 2026-11-01
 
 The end of the name says what is written: .cbseq holds the blocks as they were signed, for tidegate verify; .csv and
 .jsonl hold the readings of verified blocks. Times without a zone are those of the site. A .cbseq file that does not
@@ -32,7 +32,8 @@ begin with the first block of the gateway's life gets a .cbdict beside it: the t
 
 
 @verb("export", help=_HELP)
-@click.option("--to", "ends", multiple=True, metavar="FILE|TIME", help=N_("The file to write; and up to when."))
+@click.argument("file", required=False)
+@click.option("--to", "ends", multiple=True, metavar="TIME|FILE", help=N_("Up to when; or the file to write."))
 @click.option("--from", "start", metavar="TIME", help=N_("From when on: 2026-10-01 or 2026-10-01T08:30."))
 @click.option("--db", metavar="FILE", help=N_("Take the blocks from here, instead of the gateway's own outbox."))
 @click.option("--trust", metavar="FILE", help=N_("Identity keys to judge by, instead of the gateway's own."))
@@ -41,6 +42,7 @@ begin with the first block of the gateway's life gets a .cbdict beside it: the t
 @click.option("--yes", is_flag=True, help=N_("Overwrite a file that is there."))
 def command(
     session: Session,
+    file: str | None,
     ends: tuple[str, ...],
     start: str | None,
     db: str | None,
@@ -52,10 +54,10 @@ def command(
     """Find out what is wanted, then write it."""
     from agent.cli.exporting import Job, write  # noqa: PLC0415 - start-up time
 
-    files = [end for end in ends if end.endswith(_SUFFIXES)]
+    files = [end for end in (file, *ends) if end is not None and end.endswith(_SUFFIXES)]
     times = [end for end in ends if not end.endswith(_SUFFIXES)]
-    if len(files) != 1 or len(times) > 1:
-        wanted = _("Name one file with --to; it ends with {suffixes}")
+    if len(files) != 1 or len(times) > 1 or file not in (None, *files):
+        wanted = _("Name one file; it ends with {suffixes}")
         raise click.UsageError(wanted.format(suffixes=", ".join(_SUFFIXES)))
     if len(sep) != 1:
         raise click.UsageError(_("--sep takes one character"))

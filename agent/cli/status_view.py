@@ -31,6 +31,7 @@ _CLOCKS = {
     ClockQuality.AUTHENTICATED: N_("authenticated NTP"),
     ClockQuality.RECEIPT: N_("anchored by a receipt"),
 }
+_SYNCHRONISED = (ClockQuality.NTP, ClockQuality.AUTHENTICATED, ClockQuality.RECEIPT)
 _LINKS = {
     Phase.STOPPED: N_("stopped"),
     Phase.CONNECTING: N_("connecting"),
@@ -133,8 +134,10 @@ class Screen:
 
     def _clock(self) -> str:
         clock = self._status.clock
+        if clock.quality not in _SYNCHRONISED:
+            return _(_CLOCKS[clock.quality])
         return _("{source}, error at most {error} ms").format(
-            source=_(_CLOCKS[clock.quality]), error=clock.max_error_ms if clock.utc_ms is not None else "-"
+            source=_(_CLOCKS[clock.quality]), error=clock.max_error_ms
         )
 
     def _of_buses(self) -> Iterator[Finding]:
@@ -158,7 +161,7 @@ class Screen:
             yield Finding(code="outbox-filling", params=params)
         if storage.dropped_blocks:
             yield Finding(code="blocks-dropped", params={"count": storage.dropped_blocks})
-        if self._status.clock.quality not in (ClockQuality.NTP, ClockQuality.AUTHENTICATED, ClockQuality.RECEIPT):
+        if self._status.clock.quality not in _SYNCHRONISED:
             yield Finding(code="clock-unsure", warning=True)
 
 

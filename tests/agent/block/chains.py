@@ -43,9 +43,11 @@ class SoftKey:
         seed = hashlib.sha256(b"tidegate test key " + label.encode()).digest()
         self._key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
         if alg == ED25519:
+            self.private = seed
             self._key = ed25519.Ed25519PrivateKey.from_private_bytes(seed)
         else:
-            self._key = ec.derive_private_key(int.from_bytes(seed, "big") >> 8, ec.SECP256R1())
+            self.private = b"\0" + seed[1:]
+            self._key = ec.derive_private_key(int.from_bytes(self.private, "big"), ec.SECP256R1())
         self.alg = alg
         self.spki = self._key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.kid = key_id(self.spki)

@@ -53,6 +53,11 @@ class Hearing(Generic[F]):
         """Whether what was heard last may be the beginning of the reply."""
         return self._decoder.buffered > 0
 
+    @property
+    def missing(self) -> int:
+        """Bytes without which the reply that has begun cannot be whole; 0 if that is not known."""
+        return self._decoder.missing
+
     def take(self, data: bytes) -> F | None:
         """Give the reply if ``data`` completes it.
 

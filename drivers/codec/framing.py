@@ -88,6 +88,11 @@ class ReplyDecoder(Decoder[F_co], Protocol[F_co]):
         """What a reply shows of its request. Requests of one likeness have replies that cannot be told apart."""
         ...
 
+    @property
+    def missing(self) -> int:
+        """Bytes without which the reply that has begun cannot be whole; 0 if none has, or if that is not known."""
+        ...
+
     def fresh(self) -> ReplyDecoder[F_co]:
         """Make an empty decoder for the reply to the same request."""
         ...

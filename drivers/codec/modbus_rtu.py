@@ -63,6 +63,7 @@ class RtuReplyDecoder:
             self._prefix = request[:6] if pdu[:1] in (b"\x05", b"\x06", b"\x0f", b"\x10", b"\x16") else request[:2]
         self._refusal = bytes((request[0], request[1] | EXCEPTION_FLAG))
         self._buffer = bytearray()
+        self._missing = 0
 
     @property
     def asked(self) -> str:
@@ -84,6 +85,11 @@ class RtuReplyDecoder:
         """Bytes held back."""
         return len(self._buffer)
 
+    @property
+    def missing(self) -> int:
+        """Bytes without which the reply that has begun cannot be whole."""
+        return self._missing
+
     def fresh(self) -> RtuReplyDecoder:
         """Make an empty decoder for the same request."""
         return RtuReplyDecoder(self._request)
@@ -98,7 +104,7 @@ class RtuReplyDecoder:
         yield from self._scan(last=True)
 
     def _scan(self, *, last: bool) -> Iterator[RtuFrame | Noise]:
-        at = 0
+        at = self._missing = 0
         failed = certain = cut_short = False
         while (at := self._buffer.find(self._prefix[0], at)) >= 0:
             size = self._size(at)
@@ -106,6 +112,7 @@ class RtuReplyDecoder:
                 at += 1
             elif size == 0 or at + size > len(self._buffer):
                 if not last:
+                    self._missing = max(0, at + (size or _EXCEPTION_BYTES) - len(self._buffer))
                     break
                 cut_short |= at + 1 < len(self._buffer)  # the unit alone may be any glitch
                 at += 1

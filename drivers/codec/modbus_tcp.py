@@ -129,6 +129,11 @@ class TcpReplyDecoder:
         """Bytes held back."""
         return self._stream.buffered
 
+    @property
+    def missing(self) -> int:
+        """Not known: over TCP bytes take no time of their own."""
+        return 0
+
     def fresh(self) -> TcpReplyDecoder:
         """Make an empty decoder for the same request."""
         return TcpReplyDecoder(self._request)

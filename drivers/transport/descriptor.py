@@ -10,22 +10,17 @@ from drivers.errors import LinkDownError
 from drivers.profile import LineSettings
 
 _CHUNK_BYTES: Final = 4096
-_KEEP_BYTES: Final = 65536  # nobody reads: the newest are kept
 
 
 class DescriptorStream:
     """Reads, writes and notices the end of one descriptor; a ``ByteStream``.
 
-    The end of file and every error take the descriptor out of the loop at once: a port that is gone stays readable
-    for ever, and a reader left on it would spin.
-
-    Attributes:
-        overrun_bytes: bytes dropped because nobody read them.
+    The loop watches it only while ``read`` waits: who knows when the next bytes are due sleeps until then, and the
+    bytes that come one by one cost nothing. A port that is gone stays readable for ever; nothing here spins on it.
     """
 
     def __init__(self, fd: int, name: str) -> None:
         """Take over ``fd``, which is non-blocking; ``aclose`` closes it."""
-        self.overrun_bytes = 0
         self._fd = fd
         self._name = name
         self._loop = asyncio.get_running_loop()
@@ -34,17 +29,20 @@ class DescriptorStream:
         self._reader: asyncio.Future[None] | None = None
         self._end: str | None = None
         self._released = False
-        self._loop.add_reader(fd, self._on_readable)
 
     async def read(self) -> bytes:
         """Wait for at least one byte and give all that are there."""
+        self._fill()
         while not self._input:
             self._check_open()
             self._reader = self._loop.create_future()
+            self._loop.add_reader(self._fd, self._fill)
             try:
                 await self._reader
             finally:
                 self._reader = None
+                if self._end is None:
+                    self._loop.remove_reader(self._fd)
         return self._take()
 
     def write(self, data: bytes) -> None:
@@ -67,8 +65,7 @@ class DescriptorStream:
 
     def discard_input(self) -> bytes:
         """Drop what came in and was not read, the system's buffer too; give it."""
-        if self._end is None:
-            self._on_readable()
+        self._fill()
         if not self._input:
             self._check_open()
         return self._take()
@@ -87,7 +84,9 @@ class DescriptorStream:
         """Close the descriptor, through what it belongs to if that is more."""
         os.close(self._fd)
 
-    def _on_readable(self) -> None:
+    def _fill(self) -> None:
+        if self._end is not None:
+            return
         try:
             data = os.read(self._fd, _CHUNK_BYTES)
         except BlockingIOError:
@@ -99,10 +98,6 @@ class DescriptorStream:
             self._ended("is gone (unplugged, or closed by the other side)")
             return
         self._input += data
-        surplus = len(self._input) - _KEEP_BYTES
-        if surplus > 0:
-            self.overrun_bytes += surplus
-            del self._input[:surplus]
         self._wake()
 
     def _on_writable(self) -> None:

@@ -75,5 +75,6 @@ class PcapSink:
 
     def _packet(self, data: bytes, utc_ns: int) -> None:
         seconds, nanoseconds = divmod(utc_ns, 1_000_000_000)
-        data = data[:_LONGEST]
-        self._file.write(_RECORD.pack(seconds & 0xFFFFFFFF, nanoseconds, len(data), len(data)) + data)
+        for at in range(0, len(data), _LONGEST):
+            piece = data[at : at + _LONGEST]
+            self._file.write(_RECORD.pack(seconds & 0xFFFFFFFF, nanoseconds, len(piece), len(piece)) + piece)

@@ -34,6 +34,7 @@ class Bench:
     """
 
     link: RtuLink
+    near: MemoryStream
     far: MemoryStream
     requests: list[tuple[int, bytes]] = field(default_factory=list)
     last_ns: int = 0
@@ -60,7 +61,7 @@ async def bench(*answers: Answer, line: LineSettings | None = LINE, echo: bool =
     clock = VirtualClock(here())
     near, far = pipe("line")
     link = Link(near, name="line", clock=clock, pause=VirtualPause(clock), line=line, echo=echo)
-    made = Bench(link=RtuLink(link), far=far)
+    made = Bench(link=RtuLink(link), near=near, far=far)
     async with asyncio.TaskGroup() as group:
         peer = group.create_task(made.play(answers))
         yield made
@@ -308,3 +309,31 @@ async def test_a_closed_port_ends_the_exchange_at_once() -> None:
         with pytest.raises(LinkDownError):
             await value(made)
         assert made.link.counters.link_down == 2
+
+
+@virtual
+async def test_a_long_reply_byte_by_byte_costs_a_few_wake_ups() -> None:
+    data = reply(*range(60))
+    async with bench(lambda _request: [(0.02 + n * CHARACTER_S, data[n : n + 1]) for n in range(len(data))]) as made:
+        turns = 0
+        read = made.near.read
+
+        async def counted() -> bytes:
+            nonlocal turns
+            turns += 1
+            return await read()
+
+        made.near.read = counted  # type: ignore[method-assign]
+        pdu = await made.link.ask(1, ask(count=60), timeout_s=0.2)
+        assert pdu == data[1:-2]
+        assert here().time_ns() == made.last_ns
+        assert turns <= 6
+
+
+@virtual
+async def test_a_false_start_does_not_hold_the_line_beyond_the_ceiling() -> None:
+    async with bench(at(0.19, b"\x01\x03\x78")) as made:
+        with pytest.raises(FrameError):
+            await made.link.ask(1, ask(count=60), timeout_s=0.2)
+        waited_s = here().time() - made.requests[0][0] / 1e9
+        assert waited_s == pytest.approx(0.2 + (8 + 125) * CHARACTER_S, abs=1e-4)

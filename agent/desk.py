@@ -39,7 +39,6 @@ class Desk:
 
     Attributes:
         intake: where readings and events go in.
-        committed_readings: in this run.
     """
 
     def __init__(
@@ -75,12 +74,13 @@ class Desk:
         self._committed_ms: int | None = None
         self.intake = Intake(chain.writer, chain.first_events, random, now.mono_ms)
         self.intake.pressure = self._custody.pressure()
-        self.committed_readings = 0
+        self._under_way = 0
+        self._settled = 0
 
     @property
     def settled(self) -> int:
         """Readings taken in that need no more memory."""
-        return self.committed_readings + self.intake.settled
+        return self._settled + self.intake.settled
 
     def room(self) -> int:
         """Tell how many more readings make a block due at once."""
@@ -199,6 +199,7 @@ class Desk:
             sealed += self._sealing.seal(Contents(clock=sample))
         self._epoch_open, self._epoch_wanted = True, self._epoch_wanted and not fresh
         self._rules.sealed(now_ms)
+        self._under_way = sum(len(columns.points) for columns in contents.columns)
         self._dropped += len(dropped)
         self._committing.begin(
             Commit(
@@ -227,7 +228,8 @@ class Desk:
             self.intake.note(recovered, now_ms)
         if change is None:
             return ()
-        self.committed_readings += sum(sealed.readings for sealed in change.blocks)
+        self._settled += self._under_way
+        self._under_way = 0
         self._committed_ms = now_ms
         self._count_written(change, now_ms)
         self.intake.pressure = self._custody.pressure()

@@ -11,10 +11,11 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from agent.block.record import SealedBlock
 from agent.errors import ChainDamagedError, DiskFullError, StorageError
@@ -269,39 +270,46 @@ class Outbox:
 
 
 def read_blocks(path: Path, *, limit: int = 64) -> Iterator[StoredBlock]:
-    """Give every block of an outbox in chain order, read-only; the agent may be running.
+    """Give every block of an outbox in chain order, read-only; the agent may be running, or start meanwhile.
 
     Raises:
         StorageError: the file cannot be read.
         ChainDamagedError: it is no outbox or is corrupt.
     """
+    if not path.is_file():
+        raise StorageError(f"{path} is missing")
+    seq = -1
     with _sorted_errors(path):
-        db = _open_to_read(path)
-        try:
-            seq = -1
-            while blocks := [_stored(values) for values in db.execute(_BETWEEN, (seq + 1, LAST_SEQ, limit))]:
-                yield from blocks
-                seq = blocks[-1].seq
-        finally:
-            db.close()
+        while True:
+            in_use = _in_use(path)
+            with closing(_connect_to_read(path, in_use=in_use)) as db:
+                while blocks := [_stored(values) for values in db.execute(_BETWEEN, (seq + 1, LAST_SEQ, limit))]:
+                    yield from blocks
+                    seq = blocks[-1].seq
+                    if _in_use(path) is not in_use:
+                        break
+                else:
+                    return
 
 
 def read_destinations(path: Path) -> tuple[Destination, ...]:
     """Give the destinations that the outbox still waits for, read-only; raises as ``read_blocks``."""
-    with _sorted_errors(path):
-        db = _open_to_read(path)
-        try:
-            rows = db.execute("SELECT kid, from_seq, receipted_seq, marked_seq FROM destination").fetchall()
-        finally:
-            db.close()
+    if not path.is_file():
+        raise StorageError(f"{path} is missing")
+    with _sorted_errors(path), closing(_connect_to_read(path, in_use=_in_use(path))) as db:
+        rows = db.execute("SELECT kid, from_seq, receipted_seq, marked_seq FROM destination").fetchall()
     found = (Destination(kid=r[0], from_seq=r[1], receipted_seq=r[2], marked_seq=r[3]) for r in rows)
     return tuple(to for to in found if to.receipted_seq != LEFT)
 
 
-def _open_to_read(path: Path) -> sqlite3.Connection:
-    if not path.is_file():
-        raise StorageError(f"{path} is missing")
-    return sqlite3.connect(f"file:{path.resolve().as_posix()}?mode=ro", uri=True, timeout=_BUSY_S)
+def _in_use(path: Path) -> bool:
+    return path.with_name(path.name + "-wal").exists()
+
+
+def _connect_to_read(path: Path, *, in_use: bool) -> sqlite3.Connection:
+    """Without a log beside it nobody writes; reading then must not leave files that belong to the reader's user."""
+    mode = "mode=ro" if in_use else "mode=ro&immutable=1"
+    return sqlite3.connect(f"file:{quote(str(path.resolve()))}?{mode}", uri=True, timeout=_BUSY_S)
 
 
 def _stored(values: Sequence[object]) -> StoredBlock:

@@ -64,20 +64,32 @@ class Sealing:
         try:
             yield self._one(clock, portion, marks)
         except SealError as error:
-            for part in self._cured(portion, error):
-                yield self._one(clock, part, marks)
-                marks = ()
+            if error.reason == _TOO_BIG:
+                yield from self._all(clock, split(portion.columns, portion.events), marks)
+            else:
+                yield from self._mended(clock, portion, marks, error)
 
-    def _cured(self, portion: Portion, error: SealError) -> tuple[Portion, ...]:
+    def _mended(
+        self, clock: ClockSample, portion: Portion, marks: Sequence[ReceiptMark], error: SealError
+    ) -> Iterator[SealedBlock]:
         """The same contents, less what no block can hold: one fault of the program must not stop the chain."""
-        columns = portion.columns
-        if error.reason != _TOO_BIG:
-            self.refused += 1
-            self.trouble = str(error)
-            if columns is None:
-                return ()
-            columns = mended(columns, self._writer.position.tables.kinds)
-        return split(columns, portion.events)
+        self.refused += 1
+        self.trouble = str(error)
+        if portion.columns is None:
+            return
+        if portion.events:  # first of all: the readings may need their dictionary
+            yield from self._sign(clock, Portion(events=portion.events, columns=None), marks)
+            marks = ()
+        columns = mended(portion.columns, self._writer.position.tables.kinds)
+        if columns is not None:
+            yield from self._all(clock, split(columns, ()), marks)
+
+    def _all(
+        self, clock: ClockSample, portions: Sequence[Portion], marks: Sequence[ReceiptMark]
+    ) -> Iterator[SealedBlock]:
+        for portion in portions:
+            yield self._one(clock, portion, marks)
+            marks = ()
 
     def _one(self, clock: ClockSample, portion: Portion, marks: Sequence[ReceiptMark]) -> SealedBlock:
         self._reached(KillPoint.BEFORE_SIGN)

@@ -1,6 +1,6 @@
 """What storage costs: bytes written to the block device per commit, CPU per batch. Run as a script; no test.
 
-``python -m tests.agent.measure_outbox [FOLDER]``: the folder has to lie on a real disk for the bytes to mean anything.
+``python -m tests.agent.measure_outbox [FOLDER]``: on a real disk, or the bytes mean nothing.
 """
 
 from __future__ import annotations

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
+from agent.block.events import read_events
 from agent.block.file_verdict import FileVerdict
-from agent.block.record import ClockQuality, ClockSample
+from agent.block.form import EVENTS, read_form
+from agent.block.messages import Receipt
+from agent.block.record import ClockQuality, ClockSample, Event
 from agent.block.sequence import verify_sequence
 from agent.block.verify import Trust
 from agent.chain import StorageSettings
@@ -16,6 +19,7 @@ from agent.desk import Desk
 from agent.keys import FileKeyStore
 from agent.killpoint import Reached, no_kill
 from agent.outbox import read_blocks
+from agent.stored import StoredBlock
 from drivers.batch import Batch
 from drivers.profile import (
     Kind,
@@ -163,3 +167,18 @@ class Bench:
 
     def verdict(self) -> FileVerdict:
         return verify_sequence(self.messages(), Trust.of([self.keys.identity().spki]))
+
+
+def events_of(message: bytes) -> tuple[Event, ...]:
+    """The events of a stored block, in order."""
+    payload = read_form(message).payload
+    return read_events(payload[EVENTS]) if EVENTS in payload else ()
+
+
+def kinds_of(message: bytes) -> list[int]:
+    return [event.kind for event in events_of(message)]
+
+
+def receipt(block: StoredBlock, **more: object) -> Receipt:
+    made = Receipt(gateway=bytes(8), epoch=block.epoch, number=block.number, head=block.head, utc_ms=UTC_MS)
+    return replace(made, **more)  # type: ignore[arg-type]

@@ -134,6 +134,28 @@ def test_a_reader_sees_the_chain_while_the_agent_writes(outbox: Outbox) -> None:
     assert seen[3].message == sealed(0, 3).message
 
 
+def test_reading_leaves_nothing_behind_that_would_keep_the_agent_out(tmp_path: Path) -> None:
+    box = Outbox(tmp_path / "outbox.db")
+    fill(box, 5)
+    box.close()
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert len(list(read_blocks(tmp_path / "outbox.db"))) == 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_reader_goes_on_when_the_agent_starts_meanwhile(tmp_path: Path) -> None:
+    path = tmp_path / "out box%20#?.db"
+    box = Outbox(path)
+    fill(box, 5)
+    box.close()
+    reader = read_blocks(path, limit=2)
+    seen = [next(reader).number]
+    box = Outbox(path)
+    fill(box, 3, first=5)
+    assert seen + [block.number for block in reader] == list(range(8))
+    box.close()
+
+
 def test_reading_a_missing_outbox_makes_none(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="missing"):
         list(read_blocks(tmp_path / "outbox.db"))

@@ -60,7 +60,8 @@ def compare(outbox_db: Path, collector_db: Path) -> Ledger:
     committed = committed_readings(outbox_db)
     with closing(_read_only(collector_db)) as db:
         rows, arrived, within = db.execute(
-            "SELECT count(*), count(DISTINCT reading), count(DISTINCT reading) FILTER (WHERE reading < ?) FROM readings",
+            "SELECT count(*), count(DISTINCT reading), count(DISTINCT reading) FILTER (WHERE reading < ?)"
+            " FROM readings",
             (committed,),
         ).fetchone()
     return Ledger(committed=committed, arrived=arrived, rows=rows, missing=committed - within)

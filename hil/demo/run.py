@@ -195,9 +195,7 @@ def run(options: Options) -> int:
         demo = Demo(options, folder, say)
         say(f"seed {options.seed}")
         if mosquitto_path() is None and not options.embedded:
-            say(
-                "mosquitto is missing: using the embedded archive; for the broker type: sudo apt-get install mosquitto"
-            )
+            say("no mosquitto: using the embedded archive; to see the broker type: sudo apt-get install mosquitto")
         summary = demo.run()
     except (StageError, BrokerError) as error:
         say(f"tidegate demo: {error}")

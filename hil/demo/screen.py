@@ -32,7 +32,7 @@ class Moment:
 
 
 def draw(moment: Moment, words: dict[str, str], height: int) -> RenderableType:
-    """Lay one frame out for a terminal of ``height`` lines; what does not fit is left out, never wrapped into chaos."""
+    """Lay one frame out for a terminal of ``height`` lines; what does not fit is left out, never wrapped."""
     table = Table(expand=True, pad_edge=False, box=None, header_style="bold")
     for column, ratio, justify in (("device", 3, "left"), ("quantity", 4, "left"), ("value", 3, "right")):
         table.add_column(words[column], ratio=ratio, justify=justify, no_wrap=True, overflow="ellipsis")  # type: ignore[arg-type]

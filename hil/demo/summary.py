@@ -37,7 +37,7 @@ class Summary:
 
     @property
     def ok(self) -> bool:
-        """Whether readings of every living device were verified and, with a broker, all was receipted exactly once."""
+        """Whether every living device was verified and, with a broker, all was receipted exactly once."""
         custody = self.embedded or self.totals.receipted == self.totals.blocks > 0
         return self.heard == self.living > 0 and self.verified and custody and self.ledger.exactly_once
 
@@ -72,7 +72,8 @@ class Summary:
         lines = [
             f"devices   {self.heard} of {self.living} living ones verified"
             + (f"; silent: {', '.join(self.silent)}" if self.silent else ""),
-            f"readings  {ledger.committed} committed, {ledger.arrived} arrived, {ledger.missing} lost, {ledger.twice} twice",
+            f"readings  {ledger.committed} committed, {ledger.arrived} arrived, {ledger.missing} lost, "
+            f"{ledger.twice} twice",
             f"blocks    {totals.blocks} verified, {totals.receipted} receipted, {totals.refused} refused"
             + (" (embedded archive: nobody receipts)" if self.embedded else ""),
             f"chain     {'proven from the genesis to the last block' if self.verified else 'NOT proven'}",

@@ -38,11 +38,35 @@ class BusPort(Protocol):
         ...
 
 
+class Profiles:
+    """Profiles with the period that the site file asks for; two hundred devices of one model share one."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, float], tuple[Profile, Profile]] = {}
+
+    def polled(self, site: SiteDevice) -> Profile:
+        """Give the profile by which a device is polled."""
+        if site.every_s is None:
+            return site.profile
+        key = (id(site.profile), site.every_s)
+        if key not in self._made:
+            points = tuple(replace(point, period_s=site.every_s) for point in site.profile.points)
+            self._made[key] = (site.profile, replace(site.profile, points=points))  # the first keeps its id taken
+        return self._made[key][1]
+
+
 class RegistryPort:
     """A bus on real ports, made by ``drivers.registry``."""
 
     def __init__(
-        self, bus: Bus, wanted: Sequence[Wanted], *, clock: Clock, pause: Pause, tap: Sink | None = None
+        self,
+        bus: Bus,
+        wanted: Sequence[Wanted],
+        profiles: Profiles,
+        *,
+        clock: Clock,
+        pause: Pause,
+        tap: Sink | None = None,
     ) -> None:
         self._bus = bus
         self._clock = clock
@@ -56,7 +80,7 @@ class RegistryPort:
                 one.site.profile.protocol,
                 index=one.index,
                 unit=one.site.unit,
-                profile=polled_profile(one.site),
+                profile=profiles.polled(one.site),
                 link=closed,
                 clock=clock,
                 framing=Framing.TCP if "://" in bus.port else Framing.RTU,
@@ -109,11 +133,3 @@ class _ClosedLine:
 
     async def aclose(self) -> None:
         """Nothing to close."""
-
-
-def polled_profile(site: SiteDevice) -> Profile:
-    """Give the profile with the period that the site file asks for."""
-    if site.every_s is None:
-        return site.profile
-    points = tuple(replace(point, period_s=site.every_s) for point in site.profile.points)
-    return replace(site.profile, points=points)

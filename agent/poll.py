@@ -175,8 +175,8 @@ class Polling:
         change = self._schedule.done(job, Result.ANSWERED, started_ns, ended_ns)
         if not self._devices[job.device].take(batch):
             self._miss(task, ended_ns, MissReason.QUEUE_FULL)
-        if change is Change.CAME:
-            self._came(job.device)
+        if change is Change.BACK:
+            self._back(job.device)
 
     def _bad(self, job: Job, task: Task, error: DriverError, started_ns: int) -> None:
         now_ns = self._clock.mono_ns()
@@ -197,8 +197,8 @@ class Polling:
         if change is Change.DIED:
             _log.warning("device-silent device=%s code=%s: %s", polled.wanted.site.name, error.code, error)
             polled.lose_all(error.quality, now_ns)
-        elif change is Change.CAME:
-            self._came(job.device)
+        elif change is Change.BACK:
+            self._back(job.device)
 
     async def _probe(self, job: Job, started_ns: int) -> None:
         polled, result = self._devices[job.device], Result.ANSWERED
@@ -212,9 +212,9 @@ class Polling:
             polled.failed(error.code, str(error), self._clock.mono_ns())
         now_ns = self._clock.mono_ns()
         self.load.add(started_ns, now_ns, good=result is Result.ANSWERED)
-        if self._schedule.done(job, result, started_ns, now_ns) is Change.CAME:
+        if self._schedule.done(job, result, started_ns, now_ns) is Change.BACK:
             self.answers += 1
-            self._came(job.device)
+            self._back(job.device)
 
     async def _answer(self, ticket: int, started_ns: int) -> None:
         question = self._questions.take(ticket)
@@ -234,11 +234,11 @@ class Polling:
         self.load.add(started_ns, now_ns, good=good)
         if good:
             self.answers += 1
-            if self._schedule.heard(question.device, now_ns) is Change.CAME:
-                self._came(question.device)
+            if self._schedule.heard(question.device, now_ns) is Change.BACK:
+                self._back(question.device)
 
-    def _came(self, device: int) -> None:
-        _log.info("device-answers device=%s", self._devices[device].wanted.site.name)
+    def _back(self, device: int) -> None:
+        _log.warning("device-back device=%s", self._devices[device].wanted.site.name)
         self.report(back=device)
 
     def _miss(self, task: Task, now_ns: int, reason: MissReason) -> None:

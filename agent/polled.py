@@ -43,7 +43,6 @@ class Polled:
         self._recorder = recorder
         self._state = DeviceState(wanted.site.profile)
         self._health = DeviceHealth()
-        self._names = tuple(point.name for point in wanted.site.profile.points)
         self._bad: set[int] = set()
 
     def take(self, batch: Batch) -> bool:
@@ -76,6 +75,7 @@ class Polled:
     def status(self, member: Member) -> DeviceStatus:
         """Give the device at a glance."""
         site, health = self.wanted.site, self._health
+        names = tuple(point.name for point in site.profile.points)
         return DeviceStatus(
             name=site.name,
             bus=site.bus,
@@ -89,7 +89,7 @@ class Polled:
             silent_since_mono_ms=_ms(health.silent_since_ns),
             error_code=health.error_code,
             error=health.error,
-            reads=tuple(read_status(task, self._names) for task in member.tasks),
+            reads=tuple(read_status(task, names) for task in member.tasks),
         )
 
 

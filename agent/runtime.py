@@ -29,7 +29,7 @@ from agent.health import AgentStatus, is_alive
 from agent.keys import FileKeyStore, parse_key_line
 from agent.killpoint import VARIABLE as KILL_VARIABLE
 from agent.killpoint import armed
-from agent.opening import RegistryPort
+from agent.opening import Profiles, RegistryPort
 from agent.recording import Recorder
 from agent.sdnotify import Notifier
 from agent.storage import Storage, StorageSettings
@@ -96,6 +96,7 @@ class Agent:
         self._storage = Storage(_settings(site), self._keys, around.clock, reached=self._reached)
         self._recorder = Recorder(self._storage, around.clock)
         self._pause = TimerfdPause()
+        self._profiles = Profiles()
         self._uplinks: list[Uplink] = []
         self._started_ns = around.clock.mono_ns()
         self._stop: asyncio.Event = asyncio.Event()
@@ -117,7 +118,9 @@ class Agent:
             self._buses = Buses(
                 group,
                 register=self._storage.register,
-                make_port=lambda bus, wanted: RegistryPort(bus, wanted, clock=self._clock, pause=self._pause),
+                make_port=lambda bus, wanted: RegistryPort(
+                    bus, wanted, self._profiles, clock=self._clock, pause=self._pause
+                ),
                 recorder=self._recorder,
                 clock=self._clock,
             )

@@ -45,8 +45,10 @@ class Change(Enum):
     """What a job changed about its device."""
 
     NONE = auto()
-    CAME = auto()
-    """It was dead or never heard before, and lives."""
+    MET = auto()
+    """It answered for the first time."""
+    BACK = auto()
+    """It was dead, and lives."""
     DIED = auto()
 
 
@@ -149,13 +151,13 @@ class Schedule:
         member.failures = member.silent = 0
         before, member.life = member.life, Life.ALIVE
         if before is not Life.DEAD:
-            return Change.CAME if before is Life.UNKNOWN else Change.NONE
+            return Change.MET if before is Life.UNKNOWN else Change.NONE
         self._probing.remove(device)
         self._probing.set_alone(False, now_ns)
         for task in member.tasks:
             member.skip(task, now_ns, member.reason)
             self._push_due(task, now_ns)
-        return Change.CAME
+        return Change.BACK
 
     def replan(self, device: int, reads: Sequence[Read], now_ns: int) -> None:
         """Take new reads of a device that lives (a block was split); reads that stay keep their place."""

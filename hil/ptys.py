@@ -4,9 +4,9 @@ What a pty does not show: parity and 7-bit characters (the kernel clears them), 
 does show is the client's speed and stop bits, which are read at each request: another speed than the line's is
 garbage, both ways.
 
-The termios cure: glibc reports EINVAL when a request for parity leaves a pty as it was, so that the second opening of
-an 8E1 port fails. This end therefore sets a harmless flag that clients clear: IGNBRK and ECHOE in turn, since with
-the same one each time a cure between the client's setting and glibc's look at the result would hide the change.
+The termios cure, on lines with parity only: glibc reports EINVAL when a request for parity leaves a pty as it was, so
+that the second opening of an 8E1 port fails. This end therefore sets a harmless flag that clients clear: IGNBRK and
+ECHOE in turn, since with one each time a cure between the client's setting and glibc's look would hide the change.
 Packet mode with EXTPROC tells when a client has changed something; a client that sets termios twice within the 0.1 ms
 this takes still meets the kernel's own behaviour.
 """
@@ -14,6 +14,7 @@ this takes still meets the kernel's own behaviour.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import select
@@ -29,7 +30,9 @@ from typing import Final, Self
 from hil.characters import Characters
 from hil.wire import Line
 
+_libc = ctypes.PyDLL(None)
 _TCGETS2: Final = 0x802C542A
+_TCSETS2: Final = 0x402C542B
 _TERMIOS2: Final = struct.Struct("4I20s2I")
 _CFLAG: Final = 2
 _IFLAG, _LFLAG = 0, 3
@@ -110,7 +113,7 @@ class PtyLine:
             if self._line_fd is not None:
                 return
             line_fd, client_fd = os.openpty()
-            tty.setraw(client_fd)
+            _prepare(client_fd)
             os.set_blocking(line_fd, False)
             fcntl.ioctl(line_fd, termios.TIOCPKT, struct.pack("i", 1))
             self._client_name = os.ttyname(client_fd)
@@ -170,7 +173,8 @@ class PtyLine:
             termios.tcflush(self._spare_fd, termios.TCIOFLUSH)
             self._cure(line_fd)
             return
-        if data[0] & _PACKET_IOCTL and self._cure(line_fd):
+        if data[0] & _PACKET_IOCTL:
+            self._cure(line_fd)
             self._line.client_changed(self.client_settings())
         if len(data) > 1:
             self._open()
@@ -195,17 +199,31 @@ class PtyLine:
             sent = 0
         self._line.counters.overruns += len(data) - sent
 
-    def _cure(self, line_fd: int) -> bool:
-        """Set a flag that clients clear, see the head of this file; tell whether a client had cleared it."""
-        settings = termios.tcgetattr(line_fd)
-        iflag, lflag = settings[_IFLAG], settings[_LFLAG]
-        if (iflag & termios.IGNBRK or lflag & termios.ECHOE) and lflag & _EXTPROC:
-            return False
+    def _cure(self, line_fd: int) -> None:
+        """Set a flag that clients clear, see the head of this file.
+
+        Looking and setting hold the interpreter lock throughout: a client in this process that sets its speed in
+        between would lose it again.
+        """
+        if self._line.settings.parity == "N":
+            return
+        raw = ctypes.create_string_buffer(_TERMIOS2.size)
+        _libc.ioctl(line_fd, _TCGETS2, raw)
+        fields = list(_TERMIOS2.unpack_from(raw))
+        if fields[_IFLAG] & termios.IGNBRK or fields[_LFLAG] & termios.ECHOE:
+            return
         self._cures += 1
         if self._cures % 2:
-            settings[_IFLAG] |= termios.IGNBRK
+            fields[_IFLAG] |= termios.IGNBRK
         else:
-            settings[_LFLAG] |= termios.ECHOE
-        settings[_LFLAG] |= _EXTPROC
-        termios.tcsetattr(line_fd, termios.TCSANOW, settings)
-        return True
+            fields[_LFLAG] |= termios.ECHOE
+        _TERMIOS2.pack_into(raw, 0, *fields)
+        _libc.ioctl(line_fd, _TCSETS2, raw)
+
+
+def _prepare(client_fd: int) -> None:
+    """Make a new pty transparent and let it tell in packet mode when its settings change (EXTPROC)."""
+    tty.setraw(client_fd)
+    settings = termios.tcgetattr(client_fd)
+    settings[_LFLAG] |= _EXTPROC
+    termios.tcsetattr(client_fd, termios.TCSANOW, settings)

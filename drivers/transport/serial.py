@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import termios
+from contextlib import AsyncExitStack
 from typing import Final
 
 import serial
@@ -83,12 +84,11 @@ async def open_serial(path: str, settings: LineSettings) -> SerialStream:
         raise _refusal(path, number or 0, str(error)) from error
     except (OSError, termios.error) as error:
         raise _refusal(path, int(error.args[0]), str(error.args[-1])) from error
-    stream = SerialStream(port, path)
-    try:
+    async with AsyncExitStack() as undo:
+        stream = SerialStream(port, path)
+        undo.push_async_callback(stream.aclose)
         await stream.set_line(settings)
-    except BaseException:
-        await stream.aclose()
-        raise
+        undo.pop_all()
     return stream
 
 

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import os
 import socket
+from contextlib import ExitStack
 from typing import Final
 
 from drivers.errors import LinkDownError
@@ -54,26 +55,27 @@ async def open_tcp(host: str, port: int, *, timeout_s: float = 5.0) -> TcpStream
 
 
 async def _connect(host: str, port: int) -> socket.socket:
-    loop = asyncio.get_running_loop()
     last: OSError | None = None
     for family, address in await _addresses(host, port):
-        connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_MS)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in _KEEPALIVE:
-                connection.setsockopt(socket.IPPROTO_TCP, option, value)
-            await loop.sock_connect(connection, address)
+            return await _connect_to(family, address)
         except OSError as error:
-            connection.close()
             last = error
-        except BaseException:
-            connection.close()
-            raise
-        else:
-            return connection
     raise last or OSError("the name has no address")
+
+
+async def _connect_to(family: socket.AddressFamily, address: tuple[str, int]) -> socket.socket:
+    with ExitStack() as undo:
+        connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        undo.callback(connection.close)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_MS)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE:
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
+        await asyncio.get_running_loop().sock_connect(connection, address)
+        undo.pop_all()
+    return connection
 
 
 async def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:

@@ -254,13 +254,13 @@ def test_kept_blocks_split_what_is_declared(bench: Bench) -> None:
     desk = bench.desk()
     seal(bench, desk, 150)
     desk.close()
-    bench.limits = OutboxLimits(keep_bytes=40_000, archive_days=0, archive_bytes=0)
+    bench.limits = OutboxLimits(keep_bytes=25_000, archive_days=0, archive_bytes=0)
     desk = bench.desk()
     blocks = seal(bench, desk)
     gaps = [gap_of(event) for event in events_of(blocks[0].message) if event.kind == EventKind.GAP]
     assert len(gaps) == 16
     assert all(gap.first[0] == gap.last[0] and gap.first[1] == 1 for gap in gaps)
-    while desk.status().pending_bytes > 40_000:
+    while desk.status().pending_bytes > 25_000:
         seal(bench, desk)
     desk.close()
     verdict = bench.verdict()

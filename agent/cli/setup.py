@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.block.record import ClockQuality
-from agent.cli.output import Json
+from agent.cli.output import Json, columns
 from agent.cli.site_template import site_text
 from agent.clock import SystemClock
 from agent.keys import FileKeyStore, SigningKey, key_line
@@ -72,19 +72,22 @@ class Made:
             site += "   " + _("(the old one: {path})").format(path=self.replaced)
         synchronised = self.clock in _SYNCHRONISED
         clock = _("synchronised") if synchronised else _("not synchronised: readings are marked so until it is")
+        checks = [
+            ("  [ok]", _("disk"), room),
+            ("  [ok]" if synchronised else "  [!!]", _("clock"), clock),
+            ("  [ok]", _("identity"), f"{key}   {self.key.kid.hex()}"),
+            ("  [ok]", _("site"), site),
+        ]
         return [
-            f"  [ok]  {_('disk')}      {room}",
-            f"  [{'ok' if synchronised else '!!'}]  {_('clock')}     {clock}",
-            f"  [ok]  {_('identity')}  {key}   {self.key.kid.hex()}",
-            f"  [ok]  {_('site')}      {site}",
+            *columns(checks),
             "",
             _("Who this gateway is, for --trust of tidegate collect and tidegate verify:"),
             self.trust_line,
             "",
             _("Next:"),
-            "  " + _("1. name bus and devices in {path}").format(path=self.site_path),
-            "  2. " + f"tidegate --site {self.site_path} run",
-            "  3. " + f"tidegate --site {self.site_path} status",
+            _("  1. name bus and devices in {path}").format(path=self.site_path),
+            f"  2. tidegate --site {self.site_path} run",
+            f"  3. tidegate --site {self.site_path} status",
         ]
 
 

@@ -112,7 +112,8 @@ class Opinion:
         begins = max((chain.begins for chain in self.verdict.chains), default=0)
         if self.judgement is Judgement.PROVEN and begins:
             word = _("proven from epoch {epoch} on: nothing was altered, reordered or left out").format(epoch=begins)
-        out.say(f"{_('VERDICT')}  {click.style(word, fg=_COLOURS[self.judgement], bold=True)}")
+        shown = click.style(word, fg=_COLOURS[self.judgement], bold=True)
+        out.say(_("VERDICT  {verdict}").format(verdict=shown))
 
 
 def _broken(chain: ChainVerdict) -> bool:

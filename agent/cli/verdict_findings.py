@@ -117,7 +117,7 @@ def _loss(loss: Loss, gateway: str) -> Finding:
 
 
 def _seen(seen: Seen, gateway: str) -> Finding:
-    where = f"{gateway} {_('block {place}').format(place=place(seen.place))}"
+    where = _("{gateway} block {place}").format(gateway=gateway, place=place(seen.place))
     params = {
         "seconds": f"{seen.value_ms / 1000:g}",
         "from_utc": utc(seen.from_utc_ms),

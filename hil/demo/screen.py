@@ -59,7 +59,7 @@ def _rows_of(device: str, moment: Moment, words: dict[str, str], most: int) -> l
                 device if index == 0 else "",
                 one.quantity,
                 Text(one.value if one.value is not None else "-", style="" if good else "red"),
-                one.unit or "",
+                Text(one.unit or ""),  # units such as [ppm] are no markup
                 age,
                 Text(one.quality, style="green" if good else "red"),
             )

@@ -72,8 +72,10 @@ class Summary:
         lines = [
             f"devices   {self.heard} of {self.living} living ones verified"
             + (f"; silent: {', '.join(self.silent)}" if self.silent else ""),
-            f"readings  {ledger.committed} committed, {ledger.arrived} arrived, {ledger.missing} lost, "
-            f"{ledger.twice} twice",
+            (
+                f"readings  {ledger.committed} committed, {ledger.arrived} arrived, {ledger.missing} lost, "
+                f"{ledger.twice} twice"
+            ),
             f"blocks    {totals.blocks} verified, {totals.receipted} receipted, {totals.refused} refused"
             + (" (embedded archive: nobody receipts)" if self.embedded else ""),
             f"chain     {'proven from the genesis to the last block' if self.verified else 'NOT proven'}",

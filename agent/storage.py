@@ -192,7 +192,9 @@ class StoragePort(ABC):
                 desk.intake.note(item, self._now_ms())
             else:
                 self._points = desk.intake.register(item, self._now_ms())
-        stored = desk.close() if closing else desk.turn()
+        if closing:
+            return desk.close()  # the file is closed then: how things were before stays the last look
+        stored = desk.turn()
         self._wake_at = self._drained + desk.room()
         self._look(desk)
         return stored

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from agent.clock import SystemClock, TimerfdPause
 from agent.config import Bus, Site, SiteDevice
 from agent.control.protocol import DeviceValues, PointValue
-from agent.opening import RegistryPort
+from agent.opening import Profiles, RegistryPort
 from agent.polled import Wanted
 from drivers.batch import Batch
 from drivers.errors import DriverError, LinkDownError
@@ -38,7 +38,7 @@ async def read_directly(site: Site, devices: Sequence[SiteDevice]) -> tuple[Devi
 async def _read_bus(
     bus: Bus, wanted: Sequence[Wanted], clock: SystemClock, pause: TimerfdPause
 ) -> Mapping[str, DeviceValues]:
-    port = RegistryPort(bus, wanted, clock=clock, pause=pause)
+    port = RegistryPort(bus, wanted, Profiles(), clock=clock, pause=pause)
     try:
         await port.open()
     except LinkDownError as error:

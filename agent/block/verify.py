@@ -126,7 +126,7 @@ class Verifier:
             return Outcome(verdict=Verdict.PARKED, reason=parked.reason, message=form.message, state=state, form=form)
         except (FormError, SignatureError) as error:
             return _refused(form, state, error.reason, error.detail)
-        if signer.rival:
+        if signer.rival and place(form, state, known).where is not Where.REFUSED:
             return _forked(form, state, "second-opening", None)
         return self._placed(form, state, known, gaps, signer.delegated)
 

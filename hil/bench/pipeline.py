@@ -12,14 +12,23 @@ from pathlib import Path
 from typing import Final
 
 from hil.bench.measure import median, peak_mib, usage
-from hil.bench.site import BenchDevice, FirstReading, Sealing, stored, write_site
+from hil.bench.site import (
+    BenchDevice,
+    FirstReading,
+    Sealing,
+    readings_between,
+    samples_up_to,
+    stored,
+    write_site,
+)
 from hil.broker import Broker
 from hil.process import wait_until
+from hil.ptys import now_ns
 from hil.sim.control import ask
 from hil.stage import Stage, StageError
 
-POINTS: Final = 98
 _PATIENCE_S: Final = 60.0
+_LAST_S: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +57,16 @@ class Figures:
     """What one run gave, or the medians of several.
 
     Attributes:
-        readings_s: verified readings a second in the window.
-        cpu_ms_per_1000: CPU of the agent for each 1,000 of them.
+        readings_s: verified readings taken in the window, a second.
+        cpu_ms_per_1000: CPU of the agent in the window for each 1,000 of them.
         peak_mib: the agent's largest resident size since its start.
         first_s: agent's start to the first verified reading in the collector's database.
         first_cpu_s: CPU of the agent until then.
         wire_bytes: bytes of sealed blocks for each reading.
         written_bytes: bytes the agent had written to disk for each reading.
         readings_per_block: of blocks that carry any.
-        issued: reads the simulator answered over the whole run, in readings.
-        missing: of those, not with the collector after the agent's orderly stop.
+        samples: polls that the simulator had answered when the window ended; it numbers them.
+        missing: of those, not with the collector within 20 s.
     """
 
     readings_s: float
@@ -68,7 +77,7 @@ class Figures:
     wire_bytes: float
     written_bytes: float
     readings_per_block: float
-    issued: float
+    samples: float
     missing: float
 
 
@@ -129,27 +138,29 @@ def run(plan: Plan) -> Figures:
 def _measure(stage: Stage, plan: Plan, control: Path) -> Figures:
     first_s, first_cpu_s, pid = start_and_wait(stage)
     time.sleep(plan.warmup_s)
-    before, held_before = usage(pid), stored(stage.collector_db)
+    before, held_before, from_ms = usage(pid), stored(stage.collector_db), now_ns() // 1_000_000
     time.sleep(plan.window_s)
-    after, held_after = usage(pid), stored(stage.collector_db)
+    after, until_ms = usage(pid), now_ns() // 1_000_000
+    samples = int(ask(control, "counters")["sequence"])
     peak = peak_mib(pid)
-    window = held_after.since(held_before)
-    if window.readings == 0:
+    # a later reading shows that every block of the window is in: they come in the order of the chain
+    wait_until(lambda: readings_between(stage.collector_db, until_ms + 1, until_ms + 60_000) > 0, _LAST_S, 0.5)
+    wait_until(lambda: samples_up_to(stage.collector_db, samples) >= samples, _LAST_S, 0.5)
+    window = stored(stage.collector_db).since(held_before)
+    taken = readings_between(stage.collector_db, from_ms, until_ms)
+    if taken == 0:
         raise StageError(f"nothing arrived in {plan.window_s} s\n{stage.agent.last_words()}")
-    stage.agent.stop()
-    issued = int(ask(control, "counters")["sequence"]) * POINTS
-    wait_until(lambda: stored(stage.collector_db).readings >= issued, 5)
     return Figures(
-        readings_s=window.readings / (after.at_s - before.at_s),
-        cpu_ms_per_1000=(after.cpu_s - before.cpu_s) * 1e6 / window.readings,
+        readings_s=taken * 1000 / (until_ms - from_ms),
+        cpu_ms_per_1000=(after.cpu_s - before.cpu_s) * 1e6 / taken,
         peak_mib=peak,
         first_s=first_s,
         first_cpu_s=first_cpu_s,
         wire_bytes=window.block_bytes / window.readings,
-        written_bytes=(after.written_bytes - before.written_bytes) / window.readings,
+        written_bytes=(after.written_bytes - before.written_bytes) / taken,
         readings_per_block=window.readings / max(1, window.filled),
-        issued=issued,
-        missing=issued - stored(stage.collector_db).readings,
+        samples=samples,
+        missing=samples - samples_up_to(stage.collector_db, samples),
     )
 
 

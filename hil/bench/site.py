@@ -99,6 +99,28 @@ def stored(collector_db: Path) -> Stored:
     return Stored(blocks=int(blocks), readings=int(readings), block_bytes=int(size), filled=int(filled))
 
 
+def readings_between(collector_db: Path, from_ms: int, until_ms: int) -> int:
+    """Count verified readings taken between two moments of CLOCK_BOOTTIME, whatever block they came in."""
+    question = (
+        "SELECT count(*) FROM reading JOIN block ON block.id = reading.id / 4096 "
+        "WHERE block.mono_ms + reading.offset_ms BETWEEN ? AND ?"
+    )
+    with closing(sqlite3.connect(f"file:{collector_db}?mode=ro", uri=True, timeout=10)) as db:
+        (count,) = db.execute(question, (from_ms, until_ms - 1)).fetchone()
+    return int(count)
+
+
+def samples_up_to(collector_db: Path, sequence: int) -> int:
+    """Count the different numbers, up to ``sequence``, of those that simulated devices gave their samples."""
+    question = (
+        "SELECT count(DISTINCT value) FROM reading WHERE value <= ? AND "
+        "point IN (SELECT id FROM point WHERE quantity = 'energy.active.import')"
+    )
+    with closing(sqlite3.connect(f"file:{collector_db}?mode=ro", uri=True, timeout=10)) as db:
+        (count,) = db.execute(question, (sequence,)).fetchone()
+    return int(count)
+
+
 class FirstReading:
     """Looks for the first verified reading with one open connection, so that looking costs next to nothing."""
 

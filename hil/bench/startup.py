@@ -21,13 +21,11 @@ class Startup:
         words: what was typed.
         wall_ms: start to end.
         cpu_ms: user and system.
-        peak_mib: largest resident size.
     """
 
     words: str
     wall_ms: float
     cpu_ms: float
-    peak_mib: float
 
 
 def command() -> list[str]:
@@ -38,7 +36,7 @@ def command() -> list[str]:
 
 def run(words: Sequence[str], runs: int) -> Startup:
     """Start the command ``runs`` times after one for the page cache; RuntimeError if it fails."""
-    walls, cpus, peaks = [], [], []
+    walls, cpus = [], []
     for number in range(runs + 1):
         began = time.monotonic()
         process = subprocess.Popen([*command(), *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -53,5 +51,4 @@ def run(words: Sequence[str], runs: int) -> Startup:
         if number:
             walls.append(wall * 1000)
             cpus.append((used.ru_utime + used.ru_stime) * 1000)
-            peaks.append(used.ru_maxrss / 1024)
-    return Startup(words=" ".join(words), wall_ms=median(walls), cpu_ms=median(cpus), peak_mib=median(peaks))
+    return Startup(words=" ".join(words), wall_ms=median(walls), cpu_ms=median(cpus))

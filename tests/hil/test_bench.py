@@ -1,0 +1,99 @@
+"""The bench measures what it says: CPU and bytes of another process, what a database holds, medians."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from hil.bench.measure import cpu_s, median, peak_mib, usage
+from hil.bench.site import BenchDevice, FirstReading, Sealing, Stored, stored, write_site
+from hil.bench.table import table
+
+SPIN = "import sys,time\nsys.stdin.readline()\nx=bytearray(50_000_000)\nt=time.process_time()\n"
+SPIN += "while time.process_time()-t < 0.3: pass\nopen(sys.argv[1],'wb').write(x[:4_000_000])\n"
+SPIN += "import os\nos.sync()\nprint('done', flush=True)\nsys.stdin.readline()\n"
+
+
+def test_cost_of_another_process_is_what_it_spent(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", SPIN, str(tmp_path / "out")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        before = usage(process.pid)
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "done\n"
+        after = usage(process.pid)
+        assert 0.3 <= after.cpu_s - before.cpu_s < 0.6
+        assert peak_mib(process.pid) > 50_000_000 / 2**20
+        assert after.written_bytes - before.written_bytes <= 4_200_000
+        process.stdin.close()
+    with pytest.raises(OSError, match=r"."):
+        cpu_s(process.pid)
+
+
+def test_a_median_of_nothing_is_no_number() -> None:
+    assert median([3.0, 1.0, 2.0]) == 2.0
+    assert math.isnan(median([]))
+
+
+def test_the_site_file_says_what_it_was_told(tmp_path: Path) -> None:
+    device = BenchDevice(name="d1", bus="b1", unit=7, profile="generic/block-98", every="1 s")
+    write_site(
+        tmp_path / "site.toml", buses=[("b1", "tcp://127.0.0.1:502")], devices=[device], url="mqtt://127.0.0.1:1",
+        receipt_key="ed25519 x y", sealing=Sealing(max_age="250 ms"),
+    )  # fmt: skip
+    site = tomllib.loads((tmp_path / "site.toml").read_text())
+    assert site["bus"] == [{"name": "b1", "port": "tcp://127.0.0.1:502"}]
+    assert site["device"][0]["unit"] == 7
+    assert site["block"] == {"max_age": "250 ms"}
+    assert site["uplink"]["receipt_key"] == "ed25519 x y"
+
+
+def test_counting_looks_at_what_the_collector_stored(tmp_path: Path) -> None:
+    path = tmp_path / "collector.db"
+    look = FirstReading(path)
+    assert stored(path) == Stored()
+    assert not look.is_there()
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE block (readings INTEGER, message BLOB)")
+    db.execute("CREATE TABLE reading (id INTEGER)")
+    db.executemany("INSERT INTO block VALUES (?, ?)", [(0, bytes(100)), (98, bytes(800))])
+    db.commit()
+    held = stored(path)
+    assert held == Stored(blocks=2, readings=98, block_bytes=900, filled=1)
+    assert not look.is_there()
+    db.execute("INSERT INTO reading VALUES (1)")
+    db.execute("INSERT INTO block VALUES (2, x'00')")
+    db.commit()
+    db.close()
+    assert look.is_there()
+    assert stored(path).since(held) == Stored(blocks=1, readings=2, block_bytes=1, filled=1)
+    look.close()
+
+
+def test_a_table_lines_up() -> None:
+    assert table(["a", "bb"], [[1, 2.5], [10, 12345.6]]).splitlines() == [" a      bb", " 1    2.50", "10  12,346"]
+
+
+@pytest.mark.upstream
+@pytest.mark.peers
+def test_the_pipeline_bench_delivers_every_reading_it_issued() -> None:
+    words = "-m hil.bench pipeline --devices 2 --runs 1 --seconds 3 --warmup 1 --reference 0 --seed 5 --json"
+    done = subprocess.run(
+        [sys.executable, "-P", *words.split()], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)["pipeline"]["2"]
+    assert figures["missing"] == 0
+    assert figures["samples"] >= 2 * 4
+    assert figures["readings_s"] == pytest.approx(2 * 98, rel=0.35)
+    assert figures["cpu_ms_per_1000"] > 0
+    assert 0 < figures["wire_bytes"] < 100

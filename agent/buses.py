@@ -33,23 +33,19 @@ class _Running:
 
 
 class Buses:
-    """The pollers of a site; their tasks live in ``group``.
+    """The pollers of a site.
 
     A device keeps its index for the life of the agent: what a reload adds or changes gets a new one, so that batches
     of buses that were not touched stay right.
 
     Args:
-        group: owner of the tasks.
         register: tells storage what the indexes mean, ``StoragePort.register``.
         make_port: gives the port of a bus.
         recorder: where batches and events go.
         clock: where time comes from.
     """
 
-    def __init__(
-        self, group: asyncio.TaskGroup, *, register: Register, make_port: MakePort, recorder: Recorder, clock: Clock
-    ) -> None:
-        self._group = group
+    def __init__(self, *, register: Register, make_port: MakePort, recorder: Recorder, clock: Clock) -> None:
         self._register = register
         self._make_port = make_port
         self._recorder = recorder
@@ -57,6 +53,7 @@ class Buses:
         self._start_ns = -(-clock.mono_ns() // GRID_NS) * GRID_NS - GRID_NS  # on the grid, and not in the future
         self._devices: list[SiteDevice] = []
         self._running: dict[str, _Running] = {}
+        self._stopped = False
         self.wakeup = Wakeup(clock)
 
     def register(self, site: Site) -> None:
@@ -64,8 +61,9 @@ class Buses:
         self._devices = list(site.devices)
         self._register(tuple(self._devices))
 
-    def start(self, site: Site) -> None:
-        """Start every bus of ``site``."""
+    def start(self, site: Site, group: asyncio.TaskGroup) -> None:
+        """Start every bus of ``site``; ``group`` owns the tasks of these and of later ones."""
+        self._group = group
         for bus in site.buses:
             self._start(bus, self._wanted(site, bus))
 
@@ -83,7 +81,8 @@ class Buses:
         return ReloadAnswer(restarted=tuple(restarted), removed=tuple(removed))
 
     async def stop(self) -> None:
-        """Let every bus finish its exchange; one that does not is cut off."""
+        """Let every bus finish its exchange; one that does not is cut off. Nothing starts afterwards."""
+        self._stopped = True
         await self._stop(list(self._running))
         self.wakeup.close()
 
@@ -121,7 +120,7 @@ class Buses:
         return tuple(wanted.site for wanted in running.wanted) != mine
 
     def _start(self, bus: Bus, wanted: tuple[Wanted, ...]) -> None:
-        if not wanted:
+        if not wanted or self._stopped:
             return  # nothing to ask there: the port stays free for others
         poller = BusPoller(
             bus,

@@ -94,14 +94,18 @@ class Agent:
         self._keys = FileKeyStore(site.state_dir / _KEYS)
         self._kid = self._keys.identity().kid
         self._storage = Storage(_settings(site), self._keys, around.clock, reached=self._reached)
-        self._recorder = Recorder(self._storage, around.clock)
         self._pause = TimerfdPause()
-        self._profiles = Profiles()
+        profiles = Profiles()
         self._uplinks: list[Uplink] = []
         self._started_ns = around.clock.mono_ns()
         self._stop: asyncio.Event = asyncio.Event()
         self._reload_wanted = asyncio.Event()
-        self._buses: Buses
+        self._buses = Buses(
+            register=self._storage.register,
+            make_port=lambda bus, wanted: RegistryPort(bus, wanted, profiles, clock=around.clock, pause=self._pause),
+            recorder=Recorder(self._storage, around.clock),
+            clock=around.clock,
+        )
 
     def stop(self) -> None:
         """Let ``run`` end in order."""
@@ -114,32 +118,23 @@ class Agent:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self.stop)
             loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
-        async with asyncio.TaskGroup() as group:
-            self._buses = Buses(
-                group,
-                register=self._storage.register,
-                make_port=lambda bus, wanted: RegistryPort(
-                    bus, wanted, self._profiles, clock=self._clock, pause=self._pause
-                ),
-                recorder=self._recorder,
-                clock=self._clock,
-            )
-            self._buses.register(self._site)
-            control = ControlServer(socket_path(self._site.run_dir), self._desk())
-            self._storage.start()
-            try:
-                await control.start()
+        self._buses.register(self._site)
+        control = ControlServer(socket_path(self._site.run_dir), self._desk())
+        self._storage.start()
+        try:
+            await control.start()
+            async with asyncio.TaskGroup() as group:
                 await self._serve(group)
-            finally:
-                await control.aclose()
-                await self._storage.close()
-        self._pause.close()
+        finally:
+            await control.aclose()
+            await self._storage.close()
+            self._pause.close()
 
     async def _serve(self, group: asyncio.TaskGroup) -> None:
-        self._buses.start(self._site)
+        self._buses.start(self._site, group)
         await asyncio.sleep(0)  # the first requests leave before anything else is loaded
-        others = [group.create_task(self._run_uplink(index)) for index in range(len(self._site.uplinks))]
-        others += [group.create_task(self._tick()), group.create_task(self._reloads())]
+        uplinks = [group.create_task(self._run_uplink(index)) for index in range(len(self._site.uplinks))]
+        others = [group.create_task(self._tick()), group.create_task(self._reloads())]
         self._notify.ready()
         _log.info(
             "started site=%s gateway=%s version=%s", self._site.identity.name, self._kid.hex(), software.version()
@@ -147,9 +142,11 @@ class Agent:
         gc.freeze()  # what was built now stays: the collector need not walk it again
         try:
             await self._stop.wait()
+            for task in others:
+                task.cancel()
             await self._shut_down()
         finally:
-            for task in others:
+            for task in (*others, *uplinks):
                 task.cancel()
 
     async def _shut_down(self) -> None:

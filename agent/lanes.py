@@ -78,7 +78,13 @@ class Lanes:
         self._live.append(block)
 
     def ask(self, epoch: int, first: int, last: int | None) -> bool:
-        """Take in a request for blocks; False if it is in the queue already or the queue is full."""
+        """Take in a request for blocks.
+
+        Returns:
+            False if it is in the queue already, or the queue is full, or the backlog will come to it by itself.
+        """
+        if not self._caught_up and seq_of(epoch, first) > self._cursor:
+            return False
         request = _Request(epoch=epoch, first=first, last=last)
         if len(self._requests) >= MOST_REQUESTS or any(queued.holds(request) for queued in self._requests):
             return False

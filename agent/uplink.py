@@ -141,8 +141,9 @@ class Uplink:
         """The destination at a glance."""
         link = self._client.state
         trouble, facts = self._standing.trouble
-        if link.phase is not Phase.CONNECTED and link.trouble is not None:
-            trouble, facts = link.trouble, link.facts
+        vague = link.trouble is Trouble.CONNECTION_LOST and trouble is not None
+        if link.phase is not Phase.CONNECTED and link.trouble is not None and not vague:
+            trouble, facts = link.trouble, link.facts  # some brokers just close after a publish that they refuse
         return UplinkStatus(
             name=self._name,
             kid=self._kid,
@@ -310,10 +311,10 @@ class Uplink:
     async def _watch(self) -> None:
         """Once a second: a receipt that is overdue, a pause that is over, the status topic."""
         while True:
+            if self._standing.overdue(self._now_s()):
+                with suppress(StorageError):
+                    self._lanes.again(await self._storage.peek(self._kid, -1, 1))
             if self._client.state.phase is Phase.CONNECTED:
-                if self._standing.overdue(self._now_s()):
-                    with suppress(StorageError):
-                        self._lanes.again(await self._storage.peek(self._kid, -1, 1))
                 self._publish_status()
                 self._wake.set()
             self._tell()

@@ -46,8 +46,8 @@ class _Account:
     owed: bool = False
     blocks: int = 0
     receipted_s: float | None = None
-    asked_s: float | None = None
-    lacked: bool = False
+    asked_s: float = 0.0
+    asked: ResendDue | None = None
 
 
 class Owed:
@@ -66,9 +66,8 @@ class Owed:
         account.blocks += progress.chained
         account.owed |= greet or progress.repeated or progress.chained > 0
         lacks = missing(progress) is not None
-        if lacks and not account.lacked:
-            account.asked_s = None
-        account.lacked = lacks
+        if not lacks:
+            account.asked = None
         if account.owed or lacks:
             self._active.add(progress.gateway)
 
@@ -80,12 +79,11 @@ class Owed:
                 receipt = self._receipt(account, now_s)
                 if receipt is not None:
                     yield receipt
-            if account.lacked and (account.asked_s is None or now_s >= account.asked_s + ASK_EVERY_S):
-                question = missing(account.progress)
-                if question is not None:
-                    account.asked_s = now_s
-                    yield question
-            if not account.owed and not account.lacked:
+            question = missing(account.progress)
+            if question is not None and _is_news(question, account, now_s):
+                account.asked, account.asked_s = question, now_s
+                yield question
+            if not account.owed and question is None:
                 self._active.discard(gateway)
 
     def failed(self, due: Due) -> None:
@@ -95,7 +93,7 @@ class Owed:
         if isinstance(due, ReceiptDue):
             account.owed = True
         else:
-            account.asked_s = None
+            account.asked = None
 
     def _receipt(self, account: _Account, now_s: float) -> ReceiptDue | None:
         progress = account.progress
@@ -109,6 +107,17 @@ class Owed:
         account.blocks = 0
         account.receipted_s = now_s
         return ReceiptDue(gateway=progress.gateway, place=progress.place, head=progress.head)
+
+
+def _is_news(question: ResendDue, account: _Account, now_s: float) -> bool:
+    """Whether a question has to go out: it asks for more than the last one did, or that was a minute ago."""
+    asked = account.asked
+    if asked is None or now_s >= account.asked_s + ASK_EVERY_S:
+        return True
+    if asked.last is None:
+        return (question.epoch, question.first) < (asked.epoch, asked.first)
+    within = question.epoch == asked.epoch and question.last is not None and question.last <= asked.last
+    return not (within and question.first >= asked.first)
 
 
 def missing(progress: Progress) -> ResendDue | None:

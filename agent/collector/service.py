@@ -138,10 +138,12 @@ class Service:
         """In the ingest thread: batches of 50 ms or 100 blocks, each in one transaction."""
         unsaved: list[Receipted] = []
         try:
-            while (batch := self._gather()) is not None:
+            batch: list[Arrival] | None = []
+            while batch is not None:
+                batch = self._gather()
                 unsaved += self._drain_sent()
                 if batch or unsaved:
-                    done = self._store_batch(loop, batch, unsaved)
+                    done = self._store_batch(loop, batch or [], unsaved)
                     if done is None:
                         break  # not stored, so not receipted: the gateways still have it
                     unsaved = []

@@ -162,7 +162,13 @@ class StoragePort(ABC):
         Raises:
             StorageError: the disk refuses, or storage has ended.
         """
-        return await self._ask(lambda desk: desk.receipted(destination, receipt))
+
+        def take(desk: Desk) -> ReceiptOutcome:
+            outcome = desk.receipted(destination, receipt)
+            self._look(desk)
+            return outcome
+
+        return await self._ask(take)
 
     @property
     def moved_mono_ms(self) -> int:

@@ -43,9 +43,7 @@ class InlineStorage(StoragePort):
         await asyncio.sleep(0)
         if self._desk is None:
             raise StorageError("storage has ended")
-        answer = question(self._desk)
-        self._look(self._desk)
-        return answer
+        return question(self._desk)
 
     def _fire(self) -> None:
         if self._desk is None:

@@ -86,7 +86,7 @@ def cli(ctx: click.Context, /, **_globals: Any) -> None:  # noqa: ANN401 - click
 
 def _run(group: click.Command, words: list[str]) -> ExitCode:
     try:
-        with group.make_context("tidegate", words, obj=Session()) as ctx:
+        with group.make_context("tidegate", list(words), obj=Session()) as ctx:
             group.invoke(ctx)
         sys.stdout.flush()
     except click.exceptions.Exit as done:
@@ -120,7 +120,9 @@ def _speak(words: Sequence[str], environ: os._Environ[str]) -> None:
     """Choose the language before anything is printed, and survive a terminal that cannot print all of it."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            # click takes an ASCII stream for misconfigured and writes UTF-8 to it; Latin-1 it believes
+            ascii_only = (stream.encoding or "").lower() in ("ascii", "us-ascii", "ansi_x3.4-1968")
+            stream.reconfigure(encoding="latin-1" if ascii_only else None, errors="backslashreplace")
     flag, file = _value(words, "--lang"), site_file(_value(words, "--site"), environ)
     wanted = choose(flag, environ, None)
     if flag is None and not environ.get("TIDEGATE_LANG"):

@@ -15,6 +15,7 @@ _SAMPLES: Final = 64
 _ENOUGH: Final = 8
 _FLOOR_NS: Final = 3_000_000
 _FORGET_NS: Final = 10_000_000_000
+_CEILING_EVERY: Final = 4
 _LONGEST_NS: Final = 2_000_000_000  # what one odd answer may cost its peer at most, each time it misses
 
 
@@ -22,7 +23,7 @@ _LONGEST_NS: Final = 2_000_000_000  # what one odd answer may cost its peer at m
 class _Peer:
     samples: deque[int] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
     longest_ns: int = 0
-    missed: bool = False
+    misses: int = 0  # in a row
     free_ns: int = 0  # a late answer ended then: only now it could begin with the next request
 
     def learn(self, took_ns: int) -> None:
@@ -43,8 +44,9 @@ class Turnaround:
     """What one link knows of its peers' answer times.
 
     The window is the 99th percentile of the last 64 answer times - their largest - and a fifth more, at least 3 ms
-    more. It is never learnt from a time-out, and after one the next exchange gets the caller's whole ceiling, so that
-    a peer that has become slower is measured rather than lost.
+    more. It is never learnt from a time-out, and after one the next exchange gets the caller's whole ceiling, then
+    every fourth, so that a peer that has become slower is measured rather than lost, and a dead one does not cost
+    its neighbours the ceiling each time it is probed.
 
     A peer answers its requests in the order they came, or drops them; that is all that is presumed of it.
     """
@@ -56,7 +58,7 @@ class Turnaround:
     def window_ns(self, peer: bytes, ceiling_ns: int) -> int:
         """Give how long to wait for the first byte of an answer, wire times apart."""
         known = self._peers.get(peer)
-        if known is None or known.missed or len(known.samples) < _ENOUGH:
+        if known is None or known.misses % _CEILING_EVERY == 1 or len(known.samples) < _ENOUGH:
             return ceiling_ns
         longest = max(known.samples)
         return min(ceiling_ns, longest + max(longest // 5, _FLOOR_NS))
@@ -65,7 +67,7 @@ class Turnaround:
         """Learn from an answer; it shows that the peer has left behind whatever it was asked before."""
         known = self._peers.setdefault(peer, _Peer())
         known.learn(took_ns)
-        known.missed = False
+        known.misses = 0
         if self._missed:
             self._missed = {key: missed for key, missed in self._missed.items() if key[0] != peer}
 
@@ -80,7 +82,7 @@ class Turnaround:
         """
         peer = decoder.peer
         known = self._peers.setdefault(peer, _Peer())
-        known.missed = True
+        known.misses += 1
         begins_ns = max(
             [sent_ns, known.free_ns, *(missed.until_ns for key, missed in self._missed.items() if key[0] == peer)]
         )

@@ -1,0 +1,259 @@
+"""Poll loop, link and protocol on the simulated bus, in virtual time: what a dead device costs its neighbours.
+
+Ten devices of ten registers at 9600 Bd, each wanted once a second; the wire's own log is the judge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import pytest
+
+from agent.block.record import Event, EventKind
+from agent.bus import BusPoller
+from agent.config import Bus, SiteDevice
+from agent.polled import Wanted
+from agent.recording import Recorder
+from agent.wakeup import Wakeup
+from drivers.batch import Batch
+from drivers.errors import LinkDownError
+from drivers.link import Link
+from drivers.link_rtu import RtuLink
+from drivers.profile import Label, Limits, LineSettings, ModbusLocation, Point, Profile, Table
+from drivers.registry import build_device
+from drivers.sources import Device
+from hil.characters import Characters
+from hil.faults import Fault
+from hil.memory import LineStream
+from hil.sim.modbus import RtuDevice
+from hil.sim.motion import still
+from hil.sim.registers import HOLDING, Held, Image
+from hil.virtualtime import VirtualClock, VirtualPause, here, virtual
+from hil.wire import Exchange, Line
+
+pytestmark = pytest.mark.bus
+
+S = 1_000_000_000
+REGISTERS = 10
+PROFILE = Profile(
+    id="test/ten",
+    vendor="test",
+    model="ten",
+    label=Label(en="", zh=""),
+    protocol="modbus",
+    digest=bytes(16),
+    source="",
+    proof="",
+    line=LineSettings(),
+    unit=1,
+    limits=Limits(),
+    points=tuple(
+        Point(
+            name=f"p{n}",
+            label=Label(en="", zh=""),
+            location=ModbusLocation(table=Table.HOLDING_REGISTER, address=n),
+            unit=None,
+            scale=Decimal(1),
+            exponent=0,
+            period_s=1.0,
+        )
+        for n in range(REGISTERS)
+    ),
+)
+
+
+def image() -> Image:
+    held = tuple(
+        Held(name=f"p{n}", table=HOLDING, address=n, type="u16", motion=still(100 + n)) for n in range(REGISTERS)
+    )
+    return Image(model="ten", held=held, spans=((HOLDING, 0, REGISTERS - 1),), source="made for this test")
+
+
+@dataclass
+class BusPort:
+    """A port on the simulated line; ``pulled`` is an adapter that is not there."""
+
+    line: Line
+    clock: VirtualClock
+    count: int
+    pulled: bool = False
+
+    def __post_init__(self) -> None:
+        self._stream = LineStream(self.line)
+        self.devices: Sequence[Device] = [
+            build_device("modbus", index=n, unit=n + 1, profile=PROFILE, link=self._link(), clock=self.clock)
+            for n in range(self.count)
+        ]
+
+    def _link(self) -> RtuLink:
+        return RtuLink(
+            Link(self._stream, name="line", clock=self.clock, pause=VirtualPause(self.clock), line=LineSettings())
+        )
+
+    async def open(self) -> None:
+        if self.pulled:
+            raise LinkDownError("line: there is no such port")
+        self._stream = LineStream(self.line)
+        link = self._link()
+        for device in self.devices:
+            device.use(link)  # type: ignore[attr-defined]
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+@dataclass
+class Rig:
+    """One bus that is polled, and the log of its wire."""
+
+    stations: list[RtuDevice]
+    log: list[Exchange] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        clock = VirtualClock(here())
+        line = Line(list(self.stations), settings=Characters(baud=9600), on_exchange=self.log.append)
+        self.line = line
+        self.port = BusPort(line, clock, len(self.stations))
+        wanted = [
+            Wanted(index=n, site=SiteDevice(name=f"d{n}", bus="b", unit=n + 1, profile=PROFILE))
+            for n in range(len(self.stations))
+        ]
+        self.poller = BusPoller(
+            Bus(name="b", port="/dev/ttyX"),
+            wanted,
+            self.port,
+            recorder=Recorder(self, clock),
+            clock=clock,
+            wakeup=Wakeup(clock),
+            start_ns=clock.mono_ns(),
+        )
+
+    def offer(self, batch: Batch) -> bool:
+        self.batches.append(batch)
+        return True
+
+    def note(self, event: Event) -> None:
+        self.events.append(event)
+
+    def point_index(self, device: int, point: int) -> int:
+        return device * REGISTERS + point
+
+    def polls(self, first_s: float, last_s: float) -> dict[int, list[int]]:
+        """Times of the answered requests between two times, by unit."""
+        found: dict[int, list[int]] = defaultdict(list)
+        for one in self.log:
+            if one.reply and first_s * S <= one.start_ns < last_s * S:
+                found[one.request[0]].append(one.start_ns)
+        return found
+
+    def share(self, units: Sequence[int], first_s: float, last_s: float) -> float:
+        """Share of the time between two times in which the bus waited for one of ``units``."""
+        spent = 0
+        for one, following in itertools.pairwise(self.log):
+            if one.request[0] in units and first_s * S <= one.start_ns < last_s * S:
+                spent += min(following.start_ns, one.end_ns + S // 4) - one.start_ns
+        return spent / ((last_s - first_s) * S)
+
+
+def rig(count: int = 10, rates: Mapping[Fault, float] | None = None, seed: int = 0) -> Rig:
+    return Rig([RtuDevice(n + 1, image(), rates=rates, seed=seed + n) for n in range(count)])
+
+
+@pytest.mark.parametrize("dead", [(5,), (1,), (2, 6, 9)])
+@virtual
+async def test_the_living_keep_their_polls_while_others_are_dead(dead: tuple[int, ...]) -> None:
+    bus = rig()
+    living = [unit for unit in range(1, 11) if unit not in dead]
+    async with asyncio.TaskGroup() as group:
+        group.create_task(bus.poller.run())
+        await asyncio.sleep(20)
+        for unit in dead:
+            bus.stations[unit - 1].alive = False
+        await asyncio.sleep(90)
+        for unit in dead:
+            bus.stations[unit - 1].alive = True
+        await asyncio.sleep(25)
+        bus.poller.stop()
+    polls = bus.polls(20, 110)
+    rate = sum(len(polls[unit]) for unit in living) / 90
+    gaps = [b - a for unit in living for a, b in itertools.pairwise(bus.polls(0, 135)[unit])]
+    back = {unit: min(bus.polls(110, 135)[unit]) / S - 110 for unit in dead}
+    share = bus.share(dead, 30, 110)
+    print(f"rate {rate:.3f} longest gap {max(gaps) / S:.3f} s share {share:.4f} back {back}")
+    assert rate >= len(living) * 8.95 / 9
+    assert max(gaps) <= 1.5 * S
+    assert share <= (0.03 if len(dead) == 1 else 0.05)
+    assert max(back.values()) <= 5
+    assert bus.line.counters.inside_silence == 0
+    nulls = [batch.device + 1 for batch in bus.batches if None in batch.values]
+    assert sorted(nulls) == sorted(dead), "each dead device is said once"
+    told = [event for event in bus.events if event.kind == EventKind.MISSED_POLLS]
+    missed = sum(int(event.fields[2]) for event in told)  # type: ignore[call-overload]
+    assert len(dead) * 85 <= missed <= len(dead) * 96
+
+
+@virtual
+async def test_a_device_never_heard_costs_at_most_a_twentieth_of_the_bus() -> None:
+    bus = rig()
+    bus.stations[3].alive = False
+    async with asyncio.TaskGroup() as group:
+        group.create_task(bus.poller.run())
+        await asyncio.sleep(100)
+        bus.poller.stop()
+    polls = bus.polls(10, 100)
+    assert bus.share([4], 10, 100) <= 0.05
+    assert sum(len(polls[unit]) for unit in range(1, 11) if unit != 4) / 90 >= 8.95
+    assert bus.line.counters.inside_silence == 0
+
+
+@virtual
+async def test_a_device_that_became_slow_is_measured_and_not_lost() -> None:
+    bus = rig(count=4)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(bus.poller.run())
+        await asyncio.sleep(30)
+        bus.stations[1].turnaround_ns = 120_000_000
+        await asyncio.sleep(60)
+        bus.poller.stop()
+    good = [
+        batch for batch in bus.batches if batch.device == 1 and batch.mono_ns - S > 60 * S and not any(batch.statuses)
+    ]
+    assert len(good) >= 29
+
+
+@virtual
+async def test_a_noisy_line_never_gives_a_wrong_reading_and_kills_nobody(seed: int) -> None:
+    bus = rig(rates={Fault.FLIP: 0.05, Fault.DROP: 0.03}, seed=seed)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(bus.poller.run())
+        await asyncio.sleep(120)
+        bus.poller.stop()
+    good = [batch for batch in bus.batches if not any(batch.statuses)]
+    assert all(batch.values == tuple(range(100, 100 + REGISTERS)) for batch in good)
+    assert len(good) >= 0.85 * 10 * 120
+
+
+@virtual
+async def test_an_adapter_that_is_pulled_and_put_back_heals_by_itself() -> None:
+    bus = rig(count=3)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(bus.poller.run())
+        await asyncio.sleep(10.3)
+        bus.port.pulled = True
+        await bus.port._stream.aclose()
+        await asyncio.sleep(20)
+        bus.port.pulled = False
+        await asyncio.sleep(10)
+        bus.poller.stop()
+    assert sorted(batch.device for batch in bus.batches if None in batch.values) == [0, 1, 2]
+    back = bus.polls(30.3, 41)
+    assert all(min(back[unit]) <= 35.3 * S for unit in (1, 2, 3))
+    codes = [event.fields[1] for event in bus.events if event.kind == EventKind.BUS_FAULT]
+    assert codes == ["link-down", "back"]

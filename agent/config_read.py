@@ -131,7 +131,7 @@ def _uplink(table: Table, base: Path) -> Uplink:
         keepalive_s=int(table.duration_s("keepalive", usual.keepalive_s, 5, 3600)),
     )
     if (uplink.cert_file is None) is not (uplink.key_file is None):
-        table.report("half-certificate", "key_file" if uplink.cert_file is None else "cert_file")
+        table.report("half-certificate", "cert_file" if uplink.key_file is None else "key_file")
     table.close()
     return uplink
 

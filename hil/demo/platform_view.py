@@ -63,8 +63,9 @@ class PlatformView:
 
     def _take_in(self, db: sqlite3.Connection) -> None:
         rows = db.execute(
-            "SELECT id, device, quantity, value, unit, utc_ms, quality_word FROM readings WHERE id > ? ORDER BY id",
-            (self._seen_id,),
+            "SELECT id, device, quantity, value, unit, utc_ms, quality_word FROM readings"
+            " WHERE block_id >= ? >> 12 AND id > ? ORDER BY id",
+            (self._seen_id, self._seen_id),
         )
         for self._seen_id, device, quantity, value, unit, utc_ms, word in rows:
             self.latest[device, quantity] = Latest(

@@ -238,6 +238,7 @@ SELECT
   strftime('%Y-%m-%dT%H:%M:%fZ', b.before_ms / 1000.0, 'unixepoch') AS not_after,
   p.exponent AS exponent,
   p.kind AS kind,
+  b.id AS block_id,
   r.id AS id
 FROM block b                            -- outside, so that a condition on it (sealed_ms) spares reading the rest
 CROSS JOIN reading r ON r.id BETWEEN b.id * 4096 AND b.id * 4096 + 4095

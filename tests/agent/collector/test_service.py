@@ -22,6 +22,7 @@ from agent.collector.store import Database
 from agent.config import Uplink as UplinkSettings
 from agent.errors import ConfigError
 from agent.keys import NamedKey, key_line
+from agent.messages import MESSAGES
 from agent.mqtt_options import MqttOptions, parse_broker_url
 from agent.mqtt_state import Outcome, Phase, Trouble
 from agent.stored import ReceiptOutcome, StorageStatus, StoredBlock, seq_of
@@ -312,7 +313,9 @@ def secured(authority: Authority) -> BrokerOptions:
 async def status_with(outbox: Outbox, url: str, line: str, trouble: Trouble, **settings: object) -> UplinkStatus:
     async with running(uplink_of(outbox, url, line, **settings)) as uplink:
         await until(lambda: uplink.status().trouble is trouble)
-        return uplink.status()
+        status = uplink.status()
+        assert MESSAGES[trouble.value].text.format(**dict(status.facts))
+        return status
 
 
 async def test_the_shipped_acl_lets_a_gateway_write_under_its_own_id_only(

@@ -36,7 +36,7 @@ class Uplink:
         cert_file: client certificate, PEM; with ``key_file``.
         protocol: 5 or 4 (MQTT 3.1.1).
         window: most blocks without PUBACK; the broker's Receive Maximum lowers it.
-        keepalive_s: MQTT keep-alive.
+        keepalive_s: MQTT keep-alive; an idle connection that is dead is found within twice this time.
     """
 
     url: str
@@ -48,7 +48,7 @@ class Uplink:
     password_file: Path | None = None
     protocol: int = 5
     window: int = 16
-    keepalive_s: int = 20
+    keepalive_s: int = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import errno
 import socket
 import ssl
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from agent.mqtt_options import Credentials, Endpoint, MqttOptions
@@ -29,6 +30,9 @@ _ALERTS: Final = (
     ("ALERT_ACCESS_DENIED", Trouble.CERTIFICATE_REFUSED),
     ("WRONG_VERSION_NUMBER", Trouble.NOT_TLS),
     ("RECORD_LAYER_FAILURE", Trouble.NOT_TLS),
+)
+_CERTIFICATE: Final = frozenset(
+    {Trouble.CERTIFICATE_EXPIRED, Trouble.CERTIFICATE_REFUSED, Trouble.CERTIFICATE_MISSING}
 )
 _UNREACHABLE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
 
@@ -86,11 +90,12 @@ def explain(error: BaseException | None, options: MqttOptions, utc_ns: int) -> t
     if isinstance(error, ssl.SSLCertVerificationError):
         return _server_certificate(error, place, utc_ns)
     trouble = _from_alert(error) or _from_socket(error)
-    dated = _own_certificate(options, utc_ns) if _may_be_certificate(error, options.endpoint) else None
-    if dated is not None:
-        return dated
-    if trouble in (Trouble.CERTIFICATE_EXPIRED, Trouble.CERTIFICATE_REFUSED, Trouble.CERTIFICATE_MISSING):
-        return trouble, (("path", str(options.credentials.cert_file or "-")), ("reason", _text(error)), *place)
+    if _may_be_certificate(error, options.endpoint) and options.credentials.cert_file is not None:
+        dated = _own_certificate(trouble, options.credentials.cert_file, _text(error), utc_ns)
+        if dated is not None:
+            return dated
+    if trouble in _CERTIFICATE:
+        return trouble, (("path", str(options.credentials.cert_file or "-")), *place, ("reason", _text(error)))
     return trouble, (*place, ("reason", _text(error)))
 
 
@@ -99,18 +104,16 @@ def _may_be_certificate(error: BaseException | None, endpoint: Endpoint) -> bool
     return endpoint.tls and closed
 
 
-def _own_certificate(options: MqttOptions, utc_ns: int) -> tuple[Trouble, Facts] | None:
-    path = options.credentials.cert_file
-    if path is None:
-        return None
+def _own_certificate(trouble: Trouble, path: Path, reason: str, utc_ns: int) -> tuple[Trouble, Facts] | None:
+    """Judge our certificate by its dates; the broker's word that it has expired stands against our clock."""
     from agent.certificates import read_dates  # noqa: PLC0415  8 MiB that only a broken TLS uplink needs
 
     dates = read_dates(path)
     if dates is None:
         return None
     now = datetime.fromtimestamp(utc_ns // 10**9, tz=UTC)
-    facts: Facts = (("path", str(path)), ("subject", dates.subject), ("now", _day(now)))
-    if dates.not_after < now:
+    facts: Facts = (("path", str(path)), ("subject", dates.subject), ("now", _day(now)), ("reason", reason))
+    if dates.not_after < now or trouble is Trouble.CERTIFICATE_EXPIRED:
         return Trouble.CERTIFICATE_EXPIRED, (*facts, ("date", _day(dates.not_after)))
     if dates.not_before > now:
         return Trouble.CERTIFICATE_EARLY, (*facts, ("date", _day(dates.not_before)))

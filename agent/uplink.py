@@ -248,7 +248,8 @@ class Uplink:
 
     def _set_aside(self, block: StoredBlock) -> None:
         self._lanes.set_aside(block.seq)
-        self._standing.set_aside((("block", f"{block.epoch}/{block.number}"), ("bytes", str(len(block.message)))))
+        place = f"{block.epoch}/{block.number}"
+        self._standing.set_aside((("block", place), ("reason", f"{place}, {len(block.message)} bytes")))
 
     # --- receipts and requests in
 

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import random
 import socket
+import ssl
+import tempfile
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from agent.errors import ConfigError
+from agent.messages import MESSAGES
 from agent.mqtt_client import MqttClient
-from agent.mqtt_options import Endpoint, MqttOptions, parse_broker_url
+from agent.mqtt_options import Credentials, Endpoint, MqttOptions, parse_broker_url
 from agent.mqtt_state import Incoming, LinkState, Outcome, Phase, Trouble
+from agent.mqtt_tls import CredentialsError, explain
 from hil.mqtt_peer import MqttPeer, Script
+from hil.pki import Authority
 
 
 class StillClock:
@@ -213,6 +221,50 @@ async def test_messages_come_in_whole() -> None:
         peer.push("a/b", bytes(range(256)))
         await until(lambda: len(got) == 1)
     assert got == [Incoming(topic="a/b", payload=bytes(range(256)), retained=False)]
+
+
+def tls_error(reason: str) -> ssl.SSLError:
+    error = ssl.SSLError(1, f"[SSL: {reason}] {reason.lower()}")
+    error.reason = reason
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "trouble"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), Trouble.HOST_UNKNOWN),
+        (ConnectionRefusedError(111, "Connection refused"), Trouble.REFUSED),
+        (TimeoutError("timed out"), Trouble.NO_ANSWER),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), Trouble.UNREACHABLE),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), Trouble.UNREACHABLE),
+        (ConnectionResetError(104, "Connection reset by peer"), Trouble.CONNECTION_LOST),
+        (None, Trouble.CONNECTION_LOST),
+        (tls_error("SSLV3_ALERT_CERTIFICATE_EXPIRED"), Trouble.CERTIFICATE_EXPIRED),
+        (tls_error("TLSV13_ALERT_CERTIFICATE_REQUIRED"), Trouble.CERTIFICATE_MISSING),
+        (tls_error("TLSV1_ALERT_UNKNOWN_CA"), Trouble.CERTIFICATE_REFUSED),
+        (tls_error("WRONG_VERSION_NUMBER"), Trouble.NOT_TLS),
+        (CredentialsError(2, "No such file or directory", "/nowhere"), Trouble.CREDENTIALS_UNREADABLE),
+    ],
+)
+def test_what_broke_a_connection_has_a_name_and_all_that_its_sentence_wants(
+    error: BaseException | None, trouble: Trouble, tmp_path: Path
+) -> None:
+    (tmp_path / "client.pem").write_bytes(certificate(StillClock().utc_ns()))
+    secure = MqttOptions(
+        endpoint=Endpoint(host="broker.example", port=8883, tls=True),
+        client_id="test",
+        credentials=Credentials(cert_file=tmp_path / "client.pem"),
+    )
+    found, facts = explain(error, secure, StillClock().utc_ns())
+    assert found is trouble
+    sentence = MESSAGES[trouble.value].text.format(**dict(facts))
+    assert sentence
+
+
+def certificate(utc_ns: int) -> bytes:
+    now = datetime.fromtimestamp(utc_ns / 1e9, tz=UTC)
+    with tempfile.TemporaryDirectory() as folder:
+        return Authority(Path(folder), now).client("test").cert_file.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from agent.block.messages import Receipt, make_receipt, make_resend
 from agent.config import Uplink as UplinkSettings
 from agent.keys import FileKeyStore, SigningKey, key_line
+from agent.messages import MESSAGES
 from agent.mqtt_state import Outcome, Phase, Trouble
 from agent.standing import Standing
 from agent.stored import ReceiptOutcome, StorageStatus, StoredBlock, place_of, seq_of
@@ -134,6 +135,11 @@ async def serving(
                 task.cancel()
 
 
+def sentence_of(status: UplinkStatus) -> str:
+    assert status.trouble is not None
+    return MESSAGES[status.trouble.value].text.format(**dict(status.facts))
+
+
 async def until(condition: Callable[[], bool], timeout_s: float = 8.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110  it watches another thread
@@ -206,6 +212,7 @@ async def test_a_refused_publish_is_named_kept_and_tried_one_at_a_time(
     # the first PUBACK may be the status topic's: it is not a block, so it is answered like the blocks
     async with serving(shelf, platform, Script(puback_default=code), window=4) as (peer, uplink):
         await until(lambda: uplink.status().trouble is trouble)
+        assert sentence_of(uplink.status())
         first = len(seen_blocks(peer))
         assert first <= 4
         assert dict(uplink.status().refusals)[outcome] >= 1
@@ -236,6 +243,7 @@ async def test_a_block_the_broker_refuses_is_set_aside_and_the_others_go_on(plat
         assert seen_blocks(peer) == [(0, 0), (0, 2)]
         assert uplink.status().quarantine == ((0, 1),)
         assert uplink.status().trouble is Trouble.BLOCK_REFUSED
+        assert "0/1" in sentence_of(uplink.status())
 
 
 async def test_after_a_lost_connection_everything_without_receipt_goes_again(platform: SigningKey) -> None:
@@ -286,7 +294,7 @@ async def test_a_receipt_that_disagrees_is_an_alarm_and_frees_nothing(platform: 
         peer.push(TOPICS.receipt, receipt_of(platform, shelf.blocks[1], head=bytes(32)))
         await until(lambda: uplink.status().trouble is Trouble.RECEIPT_DISAGREES)
         assert shelf.receipted_seq == -1
-        assert troubles[-1].trouble is Trouble.RECEIPT_DISAGREES
+        assert "0/1" in sentence_of(troubles[-1])
 
 
 async def test_when_no_receipt_comes_the_oldest_block_goes_again_and_the_reason_is_named(
@@ -296,6 +304,7 @@ async def test_when_no_receipt_comes_the_oldest_block_goes_again_and_the_reason_
     shelf = Shelf((0, 0), (0, 1))
     async with serving(shelf, platform, Script()) as (peer, uplink):
         await until(lambda: uplink.status().trouble is Trouble.NO_RECEIPT)
+        assert sentence_of(uplink.status())
         await until(lambda: len(seen_blocks(peer)) >= 3)
         assert seen_blocks(peer)[:3] == [(0, 0), (0, 1), (0, 0)]
         peer.push(TOPICS.receipt, receipt_of(platform, shelf.blocks[1]))

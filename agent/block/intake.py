@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from agent.block.chain import ChainState, Known, Place
 from agent.block.events import Gap
 from agent.block.findings import FindingCode
-from agent.block.form import Form
+from agent.block.form import Form, read_form
 from agent.block.verify import Outcome, Verdict, Verifier
 
 _LEADING_ON: Final = frozenset({Verdict.CHAINED, Verdict.UNREADABLE, Verdict.DETACHED})
@@ -70,12 +70,20 @@ def _settle(verifier: Verifier, outcome: Outcome, shelf: Shelf) -> Iterator[Outc
         lowest = shelf.lowest_detached(outcome.state.place)
         if lowest is None:
             return
-        again = verifier.take(lowest, outcome.state, shelf, gaps)
+        form = read_form(lowest)
+        if not gaps and not _may_follow(form, outcome.state):
+            return
+        again = verifier.take(form, outcome.state, shelf, gaps)
         if again.verdict is Verdict.DETACHED:
             return
         shelf.keep(again)
         yield again
         outcome = again
+
+
+def _may_follow(form: Form, state: ChainState) -> bool:
+    """Whether judging it again can change anything; saves a signature for each block while one waits far ahead."""
+    return form.number == 0 or state.place is None or form.place == (state.place[0], state.place[1] + 1)
 
 
 def _unparked(outcome: Outcome, shelf: Shelf) -> Sequence[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -52,11 +53,10 @@ class HeadTable:
         return None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Waiting:
     message: bytes
     head: bytes
-    gaps: tuple[Gap, ...] = ()
 
 
 @dataclass(slots=True)
@@ -72,6 +72,8 @@ class MemoryShelf:
     dropped: int = 0
     evidence: list[bytes] = field(default_factory=list)
     _detached: dict[Place, _Waiting] = field(default_factory=dict)
+    _places: list[Place] = field(default_factory=list)
+    _gaps: dict[Place, tuple[Gap, ...]] = field(default_factory=dict)
     _detached_bytes: int = 0
     _evidence_bytes: int = 0
     _parked: list[tuple[int, bytes]] = field(default_factory=list)
@@ -112,9 +114,7 @@ class MemoryShelf:
             case Verdict.CHAINED | Verdict.UNREADABLE:
                 self.heads.put(form.place, form.head)
             case Verdict.DETACHED:
-                self._detached[form.place] = _Waiting(outcome.message, form.head, outcome.gaps)
-                self._detached_bytes += len(outcome.message)
-                self._bound_detached()
+                self._detach(form.place, _Waiting(message=outcome.message, head=form.head), outcome.gaps)
             case Verdict.PARKED:
                 self._park(form.epoch, outcome.message)
             case Verdict.FORK:
@@ -122,12 +122,12 @@ class MemoryShelf:
 
     def lowest_detached(self, after: Place | None) -> bytes | None:
         """See ``Shelf``."""
-        places = [place for place in self._detached if after is None or place > after]
-        return self._detached[min(places)].message if places else None
+        at = 0 if after is None else bisect_right(self._places, after)
+        return self._detached[self._places[at]].message if at < len(self._places) else None
 
     def detached_gaps(self) -> Sequence[Gap]:
         """See ``Shelf``."""
-        return [gap for waiting in self._detached.values() for gap in waiting.gaps]
+        return [gap for gaps in self._gaps.values() for gap in gaps]
 
     def unpark(self, epoch: int | None) -> Sequence[bytes]:
         """See ``Shelf``."""
@@ -137,20 +137,27 @@ class MemoryShelf:
 
     def waiting(self) -> tuple[Sequence[Place], int]:
         """Places of the detached blocks, ascending, and how many messages are parked."""
-        return sorted(self._detached), len(self._parked)
+        return tuple(self._places), len(self._parked)
+
+    def _detach(self, place: Place, waiting: _Waiting, gaps: tuple[Gap, ...]) -> None:
+        """Beyond the bounds the highest goes: it is the last one that could be needed."""
+        self._detached[place] = waiting
+        self._detached_bytes += len(waiting.message)
+        insort(self._places, place)
+        if gaps:
+            self._gaps[place] = gaps
+        while len(self._places) > DETACHED_MESSAGES or self._detached_bytes > DETACHED_BYTES:
+            highest = self._places[-1]
+            self._forget_detached(highest, self._detached[highest].head)
+            self.dropped += 1
 
     def _forget_detached(self, place: Place, head: bytes) -> None:
         waiting = self._detached.get(place)
         if waiting is not None and waiting.head == head:
             del self._detached[place]
+            del self._places[bisect_left(self._places, place)]
+            self._gaps.pop(place, None)
             self._detached_bytes -= len(waiting.message)
-
-    def _bound_detached(self) -> None:
-        """Beyond the bounds the highest goes: it is the last one that could be needed."""
-        while len(self._detached) > DETACHED_MESSAGES or self._detached_bytes > DETACHED_BYTES:
-            highest = max(self._detached)
-            self._forget_detached(highest, self._detached[highest].head)
-            self.dropped += 1
 
     def _park(self, epoch: int, message: bytes) -> None:
         if (epoch, message) in self._parked:

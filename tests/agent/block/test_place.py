@@ -48,7 +48,7 @@ def test_any_order_ends_in_the_same_chain() -> None:
         outcomes = reader.take(*messages)
         assert sum(outcome.verdict is CHAINED for outcome in outcomes) == 15, seed
         assert reader.state == want
-        assert reader.shelf.waiting() == ([], 0)
+        assert reader.shelf.waiting() == ((), 0)
 
 
 def test_a_block_seen_again_is_a_duplicate_even_from_a_closed_epoch() -> None:

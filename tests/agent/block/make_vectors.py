@@ -26,6 +26,7 @@ from tests.agent.block.chains import (
 )
 from tests.agent.block.test_strict_cbor import MALFORMED, WELL_FORMED
 
+SOURCE = "constructed from the block format, version 1, by tests/agent/block/make_vectors.py"
 FOLDER = Path(__file__).parents[2] / "vectors/block"
 
 
@@ -138,7 +139,8 @@ DOCUMENTS: dict[str, Callable[[], dict[str, Any]]] = {
 def files() -> Iterator[tuple[Path, str]]:
     """Every file of the folder and what has to be in it."""
     for name, make in DOCUMENTS.items():
-        yield FOLDER / f"{name}.json", json.dumps(make(), indent=1, ensure_ascii=False) + "\n"
+        content = {"source": SOURCE} | make()
+        yield FOLDER / f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

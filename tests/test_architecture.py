@@ -124,7 +124,7 @@ def test_every_vector_names_its_source() -> None:
     assert files
     for path in files:
         content = json.loads(path.read_text(encoding="utf-8"))
-        for vector in content if isinstance(content, list) else content["vectors"]:
+        for vector in content if isinstance(content, list) else content.get("vectors", [content]):
             assert str(vector["source"]).strip(), f"{name_of(path)}: {vector.get('id')}"
 
 

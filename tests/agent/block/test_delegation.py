@@ -164,3 +164,17 @@ def test_a_false_identity_change_makes_its_block_unreadable(case: str) -> None:
     assert reason(reader, carrier) == (Verdict.UNREADABLE, "identity-change")
     reader.take(carrier)
     assert reader.state.identities == ((0, gateway.identity.spki),)
+
+
+@pytest.mark.parametrize(("first_epoch", "verdict"), [(1, Verdict.UNREADABLE), (2, Verdict.UNREADABLE), (3, CHAINED)])
+def test_an_identity_change_holds_for_later_epochs_alone(first_epoch: int, verdict: Verdict) -> None:
+    gateway = sealed(2, epochs=3)
+    change = make_identity_change(
+        gateway.identity,
+        gateway=gateway.identity.kid,
+        first_epoch=first_epoch,
+        new_spki=SoftKey("new identity").spki,
+        prev=gateway.writer.position.head,
+    )
+    carrier = gateway.forge(lambda payload: payload.update({9: [[7, 1, cbor2.loads(change)]]}))
+    assert reason(read_up_to(gateway), carrier)[0] is verdict

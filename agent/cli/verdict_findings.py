@@ -19,7 +19,8 @@ _FORK: Final = frozenset({"same-number", "other-prev", "opens-elsewhere", "detac
 _PLACE: Final = frozenset({"epoch-closed", "genesis-prev", "other-gateway"})
 CONTENT: Final = frozenset(
     {
-        "clock-form", "clock-quality", "column-length", "columns-form", "dictionary-device", "dictionary-empty",
+        "bad-text", "clock-form", "clock-quality", "column-length", "columns-form", "dictionary-device",
+        "dictionary-empty",
         "dictionary-form", "dictionary-hash", "dictionary-order", "epoch-open-misplaced", "event-form", "event-twice",
         "identity-change", "mono-range", "null-without-status", "point-index", "reading-number", "receipt-ahead",
         "receipt-back", "receipt-form", "receipt-twice", "sparse-row", "tables-torn", "value-range", "value-type",

@@ -28,7 +28,8 @@ class FaultProxy:
         port: where it listens.
         mode: set it by ``become``.
         accepted: connections taken so far.
-        passed_bytes: bytes handed on, both ways.
+        up_bytes: bytes handed on to the target.
+        down_bytes: bytes handed on from it.
         swallowed_bytes: bytes lost in the hole.
         slow_bytes_s: pace of SLOW, each direction of each connection.
     """
@@ -41,7 +42,8 @@ class FaultProxy:
         self.port = 0
         self.mode = Mode.PASS
         self.accepted = 0
-        self.passed_bytes = 0
+        self.up_bytes = 0
+        self.down_bytes = 0
         self.swallowed_bytes = 0
         self.slow_bytes_s = slow_bytes_s
 
@@ -78,8 +80,8 @@ class FaultProxy:
             self._writers.add(far_writer)
             try:
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(self._pump(reader, far_writer))
-                    group.create_task(self._pump(far_reader, writer))
+                    group.create_task(self._pump(reader, far_writer, up=True))
+                    group.create_task(self._pump(far_reader, writer, up=False))
             finally:
                 self._writers.discard(far_writer)
                 far_writer.close()
@@ -89,7 +91,7 @@ class FaultProxy:
             self._writers.discard(writer)
             writer.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, up: bool) -> None:
         try:
             while data := await reader.read(_CHUNK):
                 if self.mode is Mode.HOLE:
@@ -98,7 +100,10 @@ class FaultProxy:
                 if self.mode is Mode.SLOW:
                     await asyncio.sleep(len(data) / self.slow_bytes_s)
                 writer.write(data)
-                self.passed_bytes += len(data)
+                if up:
+                    self.up_bytes += len(data)
+                else:
+                    self.down_bytes += len(data)
                 await writer.drain()
         except ConnectionError:
             _reset(writer)

@@ -67,8 +67,9 @@ def _pipeline(options: argparse.Namespace) -> dict[str, object]:
             options,
             f"\nreference site, 40 points / 15 s on one 9600 Bd line, {day.measured_s:.0f} s measured, per day: "
             f"{day.readings:,.0f} readings, flash {day.flash_mb:.1f} MB (<= 100), "
-            f"uplink {day.uplink_mb:.2f} MB (<= 4), CPU {day.cpu_s:.1f} s (<= 60), "
-            f"{day.wire_bytes:.1f} block bytes a reading; requests inside t3.5: {day.inside_silence}",
+            f"uplink {day.uplink_mb:.2f} MB (<= 4; {day.downlink_mb:.2f} down), {day.blocks:,.0f} blocks, "
+            f"CPU {day.cpu_s:.1f} s (<= 60), {day.wire_bytes:.1f} block bytes a reading; "
+            f"requests inside t3.5: {day.inside_silence}",
         )
     return result
 

@@ -32,7 +32,9 @@ class Day:
     Attributes:
         readings: verified readings.
         flash_mb: written to disk by the agent, 10^6 bytes.
-        uplink_mb: TCP payload between agent and broker, both ways, 10^6 bytes.
+        uplink_mb: TCP payload from the agent to the broker, 10^6 bytes.
+        downlink_mb: and back.
+        blocks: sealed blocks.
         cpu_s: CPU of the agent.
         wire_bytes: bytes of sealed blocks for each reading.
         inside_silence: requests begun inside t3.5 in the time measured.
@@ -42,6 +44,8 @@ class Day:
     readings: float
     flash_mb: float
     uplink_mb: float
+    downlink_mb: float
+    blocks: float
     cpu_s: float
     wire_bytes: float
     inside_silence: int
@@ -98,10 +102,10 @@ def run(seconds: float, seed: int, sealing: Sealing) -> Day:
 def _measure(stage: Stage, proxy: FaultProxy, control: Path, seconds: float) -> Day:
     _, _, pid = start_and_wait(stage)
     time.sleep(2 * _CYCLE_S)  # the first cycles hold dictionary, epoch and learning
-    before, held_before, sent_before = usage(pid), stored(stage.collector_db), proxy.passed_bytes
+    before, held_before, up, down = usage(pid), stored(stage.collector_db), proxy.up_bytes, proxy.down_bytes
     cycles = max(1, -int(-seconds // _CYCLE_S))
     time.sleep(max(0.0, before.at_s + cycles * _CYCLE_S - time.monotonic()))
-    after, held, sent = usage(pid), stored(stage.collector_db), proxy.passed_bytes
+    after, held = usage(pid), stored(stage.collector_db)
     span = after.at_s - before.at_s
     window = held.since(held_before)
     if window.readings == 0:
@@ -109,7 +113,9 @@ def _measure(stage: Stage, proxy: FaultProxy, control: Path, seconds: float) -> 
     return Day(
         readings=window.readings * _DAY_S / span,
         flash_mb=(after.written_bytes - before.written_bytes) * _DAY_S / span / 1e6,
-        uplink_mb=(sent - sent_before) * _DAY_S / span / 1e6,
+        uplink_mb=(proxy.up_bytes - up) * _DAY_S / span / 1e6,
+        downlink_mb=(proxy.down_bytes - down) * _DAY_S / span / 1e6,
+        blocks=window.blocks * _DAY_S / span,
         cpu_s=(after.cpu_s - before.cpu_s) * _DAY_S / span,
         wire_bytes=window.block_bytes / window.readings,
         inside_silence=int(ask(control, "counters")["line"]["inside_silence"]),

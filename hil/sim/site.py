@@ -18,6 +18,8 @@ from hil.sim.modbus import RtuDevice
 from hil.wire import Line
 
 SETTINGS: Final = Characters(baud=9600, parity="N", stop_bits=1)
+STEP: Final = 16
+"""Characters that arrive at once: what the receive buffer of a usual UART or USB adapter gathers."""
 _MS: Final = 1_000_000
 
 
@@ -98,7 +100,7 @@ class SimulatedSite:
         }
         self._writer = Journal(self.journal)
         self.line = Line(
-            list(self.devices.values()), settings=SETTINGS, injector=Injector(seed), step=4,
+            list(self.devices.values()), settings=SETTINGS, injector=Injector(seed), step=STEP,
             on_exchange=self._writer.write,
         )  # fmt: skip
         self._pty = PtyLine(self.line, self.port)

@@ -52,11 +52,12 @@ def command(session: Session, name: str | None, state_dir: str | None, yes: bool
 
 
 def _site_path(session: Session) -> Path:
-    """Give the file to write: the one that is named, else the system's for root and ./site.toml for others."""
+    """Give the file to write: the one that every verb would read; where there is none, root writes the system's."""
     named = session.site or session.environ.get(SITE_VARIABLE)
+    here = Path("site.toml").absolute()
     if named:
         return Path(named).absolute()
-    return Path(SYSTEM_SITE) if os.geteuid() == 0 else Path("site.toml").absolute()
+    return Path(SYSTEM_SITE) if os.geteuid() == 0 and not here.exists() else here
 
 
 def _tell(session: Session, lines: list[str]) -> None:

@@ -46,6 +46,7 @@ class Custody:
         self._left = left
         self._dirty = {to.kid for to in destinations if stored.get(to.kid) != to}
         self._first_after: dict[int, Row] = {}
+        self._floor = -1  # nothing removable up to this seq, for ever
         self._kept_before = (-1, 0, 0)  # up to this seq, so many kept blocks, of so many bytes
 
     def blocks(self, kid: bytes, after: int, limit: int) -> tuple[StoredBlock, ...]:
@@ -143,7 +144,7 @@ class Custody:
             return (), ()
         over += self._limits.keep_bytes // _DROP_SHARE
         runs: list[list[Row]] = []
-        for row in self._outbox.loose(self._watermark(), LAST_SEQ, _DROP_BATCH):
+        for row in self._outbox.loose(max(self._watermark(), self._floor), LAST_SEQ, _DROP_BATCH):
             if over <= 0:
                 break
             if not runs or row.ordinal != runs[-1][-1].ordinal + 1:
@@ -152,6 +153,7 @@ class Custody:
                 runs.append([])
             runs[-1].append(row)
             over -= row.size_bytes
+        runs = [run for run in runs if run[-1].first_reading + run[-1].readings]  # before the first reading of a life
         return tuple(row.seq for run in runs for row in run), tuple(_gap(run, OUTBOX_FULL) for run in runs)
 
     def pressure(self) -> Pressure:
@@ -204,9 +206,11 @@ class Custody:
         """The oldest removable block later than ``after``; looked up once, until something is removed."""
         row = self._first_after.get(after)
         if row is None:
-            found = self._outbox.loose(after, LAST_SEQ, 1)
+            found = self._outbox.loose(max(after, self._floor), LAST_SEQ, 1)
             if not found:
                 return None
+            if after < self._floor or after == -1:
+                self._floor = found[0].seq - 1
             row = self._first_after[after] = found[0]
             if len(self._first_after) > _BATCH:
                 self._first_after = {after: row}

@@ -10,7 +10,12 @@ from collections.abc import Callable
 from typing import Final
 
 from agent.block import events
+from agent.block.dictionary import encode_add
+from agent.block.errors import SealError
+from agent.block.events import read_events
+from agent.block.form import EVENTS, read_form
 from agent.block.messages import Receipt
+from agent.block.record import Event, EventKind
 from agent.chain import CLEAN_SEQ, StorageSettings, open_chain
 from agent.clock import SealingClock
 from agent.clock_watch import ClockWatch
@@ -30,6 +35,7 @@ from agent.stored import ReceiptOutcome, StorageStatus, StoredBlock, place_of, s
 
 RESERVE_FILE: Final = "outbox.reserve"
 _KEY_RETRY_MS: Final = 10_000
+_TEXT: Final = 60
 _COMMIT_BYTES: Final = 8_192
 """What one commit writes beside its blocks; used where the kernel does not count."""
 
@@ -70,7 +76,7 @@ class Desk:
         self._written, self._counted_bytes = written, written()
         self._fault: Fault | None = None
         self._key_retry_ms = 0
-        self._dropped = 0
+        self._dropped = self._refused = 0
         self._committed_ms: int | None = None
         self.intake = Intake(chain.writer, chain.first_events, random, now.mono_ms)
         self.intake.pressure = self._custody.pressure()
@@ -129,6 +135,13 @@ class Desk:
         """Give blocks ``first`` to ``last`` of ``epoch`` that are still here; None: all after, later epochs too."""
         end = LAST_SEQ if last is None else min(LAST_SEQ, seq_of(epoch, last))
         return self._outbox.between(min(LAST_SEQ, seq_of(epoch, first)), end, limit)
+
+    def dictionary_before(self, epoch: int) -> tuple[bytes, ...]:
+        """Give the encoded dictionary-adds of everything before ``epoch``, in order (``.cbdict``)."""
+        kept = (read_form(message) for message in self._outbox.kept())
+        before = [form.payload[EVENTS] for form in kept if form.epoch < epoch and EVENTS in form.payload]
+        found = (event for value in before for event in read_events(value))
+        return tuple(encode_add(events.addition_of(event)) for event in found if event.kind == EventKind.DICTIONARY)
 
     def receipted(self, destination: bytes, receipt: Receipt) -> ReceiptOutcome:
         """Take in a receipt whose signature was checked."""
@@ -197,6 +210,7 @@ class Desk:
         if fresh and over:
             self._epochs.open(sample, lived_s)
             sealed += self._sealing.seal(Contents(clock=sample))
+        self._tell_refused(now_ms)
         self._epoch_open, self._epoch_wanted = True, self._epoch_wanted and not fresh
         self._rules.sealed(now_ms)
         self._under_way = sum(len(columns.points) for columns in contents.columns)
@@ -246,6 +260,13 @@ class Desk:
             )
             for sealed in change.blocks
         )
+
+    def _tell_refused(self, now_ms: int) -> None:
+        """Readings that no block can hold leave a trace in the next one."""
+        if self._sealing.refused > self._refused:
+            self._refused = self._sealing.refused
+            fields = (SealError.code, self._sealing.trouble[:_TEXT])
+            self.intake.note(Event(kind=EventKind.STORAGE_FAULT, mono_ms=now_ms, fields=fields), now_ms)
 
     def _count_written(self, change: Commit, now_ms: int) -> None:
         total = self._written()

@@ -68,10 +68,10 @@ class Intake:
         self._urgent = self._urgent or batch.urgent
 
     def note(self, event: Event, now_ms: int) -> None:
-        """Take in an event that was checked; it is sealed no later than a reading of now would be."""
+        """Take in an event that was checked; it is sealed no later than a reading of the same time would be."""
         self._events.append(event)
         if self._events_ms is None:
-            self._events_ms = now_ms
+            self._events_ms = min(event.mono_ms, now_ms)
 
     def waiting(self) -> Waiting:
         """Tell what waits to be sealed."""

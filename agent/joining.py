@@ -115,7 +115,9 @@ def _missing(outbox: Outbox, start: int) -> Gap | None:
     return _gap(before, first.first_reading, _prev(outbox, start))
 
 
-def _gap(last: tuple[int, int], readings: int, head: bytes) -> Gap:
+def _gap(last: tuple[int, int], readings: int, head: bytes) -> Gap | None:
+    if not readings:  # the format cannot name a range that ends before reading 0
+        return None
     return Gap(
         first_reading=0, last_reading=readings - 1, reason=_BEFORE_DESTINATION, first=(0, 0), last=last, head=head
     )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -19,10 +18,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from agent.block.errors import FormError
+from agent.block.public_key import PublicKey, key_id
 from agent.errors import ConfigError, KeyUnavailableError
+
+__all__ = ["FileKeyStore", "KeyStore", "NamedKey", "SigningKey", "key_id", "key_line", "load_trust", "parse_key_line"]
 
 _IDENTITY: Final = "identity.pem"
 _SESSION: Final = re.compile(r"session-(\d{1,19})\.pem")
+_COPY: Final = "copy the whole line as it was printed"
 _NAMES: Final = {44: "ed25519", 91: "p256"}
 
 
@@ -55,11 +59,6 @@ class KeyStore(Protocol):
     def session(self, epoch: int) -> SigningKey: ...  # noqa: D102
     def new_session(self, epoch: int) -> SigningKey: ...  # noqa: D102
     def destroy_session(self, epoch: int) -> None: ...  # noqa: D102
-
-
-def key_id(spki: bytes) -> bytes:
-    """Give the 8 bytes that select a key; of the first identity key they are the gateway id."""
-    return hashlib.sha256(spki).digest()[:8]
 
 
 class _Ed25519:
@@ -250,20 +249,14 @@ def parse_key_line(line: str, where: str = "key line") -> NamedKey:
     try:
         spki = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise ConfigError(where, "the key is no base64", "copy the whole line as it was printed") from None
-    if _NAMES.get(len(spki)) != kind or not _is_public_key(spki):
-        raise ConfigError(where, f"the key is no {kind} public key", "copy the whole line as it was printed")
-    return NamedKey(spki=spki, name=name.strip())
-
-
-def _is_public_key(spki: bytes) -> bool:
+        raise ConfigError(where, "the key is no base64", _COPY) from None
     try:
-        key = serialization.load_der_public_key(spki)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return False
-    if isinstance(key, ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey):
-        return _spki(key) == spki
-    return False
+        PublicKey.from_spki(spki)
+    except FormError as error:
+        raise ConfigError(where, f"the key is no {kind} public key ({error})", _COPY) from None
+    if _NAMES[len(spki)] != kind:
+        raise ConfigError(where, f"the key is no {kind} public key", _COPY)
+    return NamedKey(spki=spki, name=name.strip())
 
 
 def load_trust(path: Path) -> tuple[NamedKey, ...]:

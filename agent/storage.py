@@ -156,6 +156,14 @@ class StoragePort(ABC):
         """
         return await self._ask(lambda desk: desk.fetch(epoch, first, last, FETCH_BLOCKS))
 
+    async def dictionary_before(self, epoch: int) -> tuple[bytes, ...]:
+        """Give the encoded dictionary-adds before block 0 of ``epoch``, for a destination that starts there.
+
+        Raises:
+            StorageError: the disk refuses, or storage has ended.
+        """
+        return await self._ask(lambda desk: desk.dictionary_before(epoch))
+
     async def receipted(self, destination: bytes, receipt: Receipt) -> ReceiptOutcome:
         """Take in a receipt whose signature and gateway were checked; kept on disk with the next block.
 
@@ -227,6 +235,8 @@ class StoragePort(ABC):
 class Storage(StoragePort):
     """Storage with its thread; ``start`` and ``close`` belong to one running loop."""
 
+    _thread: threading.Thread | None = None
+
     def start(self) -> None:
         """Open the chain; see ``StoragePort.start``. Blocks for the few milliseconds that takes."""
         self._loop = asyncio.get_running_loop()
@@ -236,21 +246,23 @@ class Storage(StoragePort):
         self._closing = False
         self._error: AgentError = StorageError("the storage thread died")
         self._ended = self._loop.create_future()
-        self._thread = threading.Thread(target=self._work, name="storage", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._work, name="storage", daemon=True)
+        thread.start()
         self._looked.wait()
         if self._desk is None:
-            self._thread.join()
+            thread.join()
             raise self._error
+        self._thread = thread
 
     async def close(self) -> None:
         """Seal and commit what was handed over, then end; see ``StoragePort.close``."""
-        if self._desk is None:
+        thread, self._thread = self._thread, None
+        if thread is None:
             return
         self._closing = True
         self._event.set()
         await self._ended
-        self._thread.join()
+        thread.join()
 
     def _wake(self) -> None:
         if not self._event.is_set():
@@ -284,17 +296,22 @@ class Storage(StoragePort):
             self._tell(self._publish, self._run(desk, closing=True))
         finally:
             self._desk = None
+            if not self._closing:
+                self._status = replace(self._status, fault_code=StorageError.code, fault="the storage thread died")
             self._tell(self._end)
 
     def _answer(self, desk: Desk) -> None:
         while self._questions:
-            question, answer = self._questions.popleft()
+            question, answer = self._questions[
+                0
+            ]  # stays until answered: if the thread dies, _end finds it
             try:
                 result = question(desk)
             except StorageError as error:
                 self._tell(_refuse, answer, error)
             else:
                 self._tell(_fulfil, answer, result)
+            self._questions.popleft()
 
     def _tell(self, call: Callable[..., None], *arguments: object) -> None:
         if call == self._publish and not arguments[0]:

@@ -144,6 +144,12 @@ def test_a_wrong_key_line_says_where_and_why(tmp_path: Path) -> None:
         assert caught.value.where == "site.toml:4:7"
 
 
+def test_a_key_that_lets_any_signature_pass_is_no_key() -> None:
+    small = bytes.fromhex("302a300506032b6570032100" + "01" + "00" * 31)
+    with pytest.raises(ConfigError, match="key-small-order"):
+        parse_key_line(key_line(small, "gw"))
+
+
 def test_a_trust_file_has_one_key_a_line(tmp_path: Path) -> None:
     one, two = (FileKeyStore(tmp_path / name).create_identity().spki for name in "ab")
     path = tmp_path / "trust"

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from agent.block.dictionary import Tables
 from agent.block.events import gap_of
 from agent.block.form import RECEIPTS, read_form
 from agent.block.record import EventKind
-from agent.config import BlockRules, OutboxLimits
+from agent.block.sequence import verify_sequence
+from agent.block.verify import Trust
+from agent.config import BlockRules, OutboxLimits, SiteDevice
 from agent.desk import Desk
+from agent.keys import key_id
 from agent.stored import Pressure, ReceiptOutcome, StoredBlock
-from tests.agent.storage_site import Bench, batch, events_of, kinds_of, receipt
+from tests.agent.storage_site import METER, Bench, batch, events_of, kinds_of, receipt
 
 ONE, TWO = b"platform", b"backup-1"
 DAY_MS = 86_400_000
@@ -320,6 +324,25 @@ def test_a_new_destination_starts_at_the_oldest_epoch_that_is_whole(bench: Bench
     assert gap.head == before.head
     assert gap.last_reading + 1 == sum(block.readings for block in blocks if block.epoch < 2)
     desk.close()
+
+
+def test_the_tables_before_an_epoch_prove_what_follows(bench: Bench) -> None:
+    bench.rules = BlockRules(epoch_max_days=60 / 86_400)
+    desk = bench.desk()
+    seal(bench, desk, 20)
+    desk.close()
+    bench.devices = (*bench.devices, SiteDevice(name="meter-3", bus="b", unit=3, profile=METER))
+    desk = bench.desk()
+    seal(bench, desk, 8)
+    additions = [desk.dictionary_before(epoch) for epoch in range(5)]
+    assert [len(adds) for adds in additions] == [0, 1, 1, 1, 2]
+    later = [block.message for block in desk.fetch(2, 0, None, 99)]
+    desk.close()
+    identity = bench.keys.identity()
+    tables = {key_id(identity.spki): Tables.from_adds(additions[2])}
+    verdict = verify_sequence(later, Trust.of([identity.spki]), tables)
+    assert verdict.proven
+    assert verdict.chains[0].begins == 2
 
 
 def test_a_new_destination_gets_an_epoch_of_its_own_when_none_is_whole(bench: Bench) -> None:

@@ -220,7 +220,9 @@ def test_a_reading_that_no_block_can_hold_costs_itself_and_nothing_else(bench: B
     desk.intake.take(replace(good, values=(2**70, "auto")))
     desk.intake.take(replace(good, values=(None, None), statuses=(0, 0)))
     assert [block.readings for block in desk.turn()] == [0, 8]
-    assert desk._sealing.refused == 1
+    bench.clock.mono_ms += 10_000
+    (after,) = desk.turn()
+    assert [event.fields for event in events_of(after.message)] == [("cannot-seal", "value-range")]
     desk.close()
     assert bench.verdict().proven
 

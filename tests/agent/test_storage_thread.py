@@ -171,6 +171,34 @@ async def test_closing_seals_what_was_offered_and_ends_twice_without_harm(bench:
         await storage.peek(PLATFORM, -1, 1)
 
 
+async def test_a_thread_that_dies_is_told_and_keeps_nobody_waiting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", died.append)
+
+    def reached(point: KillPoint) -> None:
+        if point is KillPoint.RECEIPTED:
+            raise ZeroDivisionError("a fault of the program")
+
+    storage = Storage(bench.settings, bench.keys, SystemClock(), reached=reached)
+    storage.register(DEVICES)
+    told: list[StoredBlock] = []
+    storage.on_sealed(told.append)
+    storage.start()
+    storage.offer(batch(now_ms()))
+    await until(lambda: bool(told))
+    asked = [asyncio.ensure_future(storage.receipted(PLATFORM, receipt(told[0]))) for _ in range(3)]  # noqa: TID251
+    for one in asked:
+        with pytest.raises(StorageError):
+            await asyncio.wait_for(one, 20)
+    assert storage.offer(batch(now_ms())) is False
+    assert storage.status().fault == "the storage thread died"
+    await storage.close()
+    assert [one.exc_type for one in died] == [ZeroDivisionError]
+    died.clear()
+
+
 @pytest.mark.parametrize("kind", [Storage, InlineStorage])
 async def test_what_stops_the_start_is_raised_where_it_was_started(bench: Bench, kind: type[StoragePort]) -> None:
     bench.keys.new_session(4)

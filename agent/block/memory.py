@@ -9,6 +9,7 @@ from typing import Final
 
 from agent.block.chain import Place
 from agent.block.events import Gap
+from agent.block.form import read_form
 from agent.block.shape import HASH_BYTES
 from agent.block.verify import Outcome, Verdict
 
@@ -92,6 +93,11 @@ class MemoryShelf:
         """See ``Known``."""
         waiting = self._detached.get(place)
         return None if waiting is None else waiting.head
+
+    def detached_prev(self, place: Place) -> bytes | None:
+        """What the detached block there links to."""
+        waiting = self._detached.get(place)
+        return None if waiting is None else read_form(waiting.message).prev
 
     def session(self, epoch: int) -> bytes | None:
         """See ``Known``."""

@@ -137,7 +137,7 @@ class _Tally:
         state = self.state
         waiting, parked = self.shelf.waiting()
         counts = self.counts
-        missing = () if state is None else _missing(state, waiting)
+        missing = () if state is None else _missing(state, self.shelf, waiting)
         hindered = counts[Verdict.REFUSED] + counts[Verdict.UNREADABLE] + counts[Verdict.FORK]
         hindered += len(waiting) + parked + self.shelf.dropped + len(missing)
         last = None if state is None else state.place
@@ -179,12 +179,17 @@ class _Tally:
             self.last_utc_ms = utc_at(anchor, columns.mono_ms[-1]).utc_ms
 
 
-def _missing(state: ChainState, waiting: Sequence[Place]) -> tuple[Missing, ...]:
-    """The holes between the end of the chain and the detached blocks, and between those."""
+def _missing(state: ChainState, shelf: MemoryShelf, waiting: Sequence[Place]) -> tuple[Missing, ...]:
+    """The holes between the end of the chain and the detached blocks, and between those.
+
+    How long an epoch was only the first block of the next one tells, by linking to its last.
+    """
     expected = (state.begins, 0) if state.place is None else (state.place[0], state.place[1] + 1)
+    head = state.head
     holes = []
     for place in waiting:
-        if place > expected:
+        if place > expected and not (place[1] == 0 and shelf.detached_prev(place) == head):
             holes.append(Missing(first=expected, until=place))
         expected = max(expected, (place[0], place[1] + 1))
+        head = shelf.detached_head(place) or head
     return tuple(holes)

@@ -108,8 +108,18 @@ def test_a_flipped_bit_is_named_with_its_block(tidegate: Command, gateway: Gatew
 
 def test_a_missing_block_is_a_gap(tidegate: Command, gateway: Gateway) -> None:
     found = verdict(tidegate, write(tidegate.folder, gateway, gateway.messages[:3] + gateway.messages[4:]), 1)
-    assert "undeclared-loss" in codes(found)
-    assert found["result"]["gateways"][0]["missing"][0] == {"first": [0, 3], "until": [0, 4]}
+    assert codes(found) == ["undeclared-loss", "detached"]
+    assert found["result"]["gateways"][0]["missing"] == [{"first": [0, 3], "until": [0, 4]}]
+
+
+def test_the_end_of_an_epoch_is_missing_only_if_the_next_one_does_not_link(
+    tidegate: Command, gateway: Gateway
+) -> None:
+    messages = gateway.messages
+    found = verdict(tidegate, write(tidegate.folder, gateway, messages[:2] + messages[4:]), 1)
+    assert found["result"]["gateways"][0]["missing"] == [{"first": [0, 2], "until": [0, 4]}]
+    found = verdict(tidegate, write(tidegate.folder, gateway, messages[:4] + messages[5:]), 1)
+    assert found["result"]["gateways"][0]["missing"] == [{"first": [0, 4], "until": [1, 0]}]
 
 
 def test_bytes_between_blocks_are_named(tidegate: Command, gateway: Gateway) -> None:

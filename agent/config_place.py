@@ -53,12 +53,14 @@ def _parsed_before(lines: list[str], count: int) -> tuple[int, object]:
 
 def _exists(data: object, path: Sequence[Key]) -> bool:
     for key in path:
-        if (isinstance(data, Mapping) and key in data) or (
-            isinstance(data, list) and isinstance(key, int) and key < len(data)
-        ):
-            data = data[key]
-        else:
+        found: object = None  # which no TOML value is
+        if isinstance(data, Mapping):
+            found = data.get(key)
+        elif isinstance(data, list) and isinstance(key, int) and key < len(data):
+            found = data[key]
+        if found is None:
             return False
+        data = found
     return True
 
 

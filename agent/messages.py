@@ -246,7 +246,7 @@ _ROWS: Final = (
     (7815, "unknown-timezone", N_('The time zone "{value}" is not known.'), N_("It looks like Asia/Shanghai.")),
     (7816, "port-twice",
      N_("Port {port} is used by two buses (also by {other})."),
-     N_("A line has one bus; a device of another speed stands on it with a line of its own: see line in [[device]].")),
+     N_("A line has one bus; a device of another speed stands on it with its own line: see [[device]].")),
     (7817, "half-certificate", N_("cert_file and key_file belong together."), N_("Add the missing one.")),
     (7818, "no-site",
      N_("There is no site file {path}."),

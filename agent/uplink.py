@@ -14,11 +14,11 @@ from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from agent.block.cose import PublicKey
 from agent.block.errors import BlockError
-from agent.block.messages import Receipt, read_receipt, read_resend
+from agent.block.messages import Receipt, Resend, read_receipt, read_resend
 from agent.config import Uplink as UplinkSettings
 from agent.errors import StorageError
 from agent.keys import parse_key_line
@@ -27,42 +27,21 @@ from agent.lanes import Lanes
 from agent.mqtt_client import MqttClient
 from agent.mqtt_options import Credentials, MqttOptions, Will, parse_broker_url
 from agent.mqtt_state import Incoming, LinkState, Outcome, Phase, PubAck, Trouble
+from agent.offering import dictionary_parts
 from agent.standing import Standing
-from agent.stored import ReceiptOutcome, StorageStatus, StoredBlock, seq_of
+from agent.stored import ReceiptOutcome, StoredBlock, seq_of
 from agent.topics import BLOCK_CONTENT_TYPE, GatewayTopics, topics_of
 from agent.uplink_status import UplinkStatus
+from agent.uplink_storage import UplinkStorage
 from drivers.clock import Clock
 
 REWIND_BLOCKS: Final = 256
 WATCH_S: Final = 1.0
 STATUS_EVERY_S: Final = 600.0
+OFFER_EVERY_S: Final = 30.0
 PACKET_EXTRA_BYTES: Final = 256
 """Topic, content type and header of a publish, at most."""
 _DISAGREES: Final = frozenset({ReceiptOutcome.FOREIGN_HEAD, ReceiptOutcome.ABOVE_CHAIN})
-
-
-class UplinkStorage(Protocol):
-    """What an uplink needs of storage; all called in the loop."""
-
-    def on_sealed(self, callback: Callable[[StoredBlock], None]) -> None:
-        """Call ``callback`` in the loop for each block after its commit."""
-        ...
-
-    async def peek(self, destination: bytes, after: int, limit: int) -> tuple[StoredBlock, ...]:
-        """Give blocks that ``destination`` has not receipted, behind ``after``, in chain order."""
-        ...
-
-    async def fetch(self, epoch: int, first: int, last: int | None) -> tuple[StoredBlock, ...]:
-        """Give blocks by number, whether receipted or not."""
-        ...
-
-    async def receipted(self, destination: bytes, receipt: Receipt) -> ReceiptOutcome:
-        """Note a receipt whose signature was checked."""
-        ...
-
-    def status(self) -> StorageStatus:
-        """Storage at a glance."""
-        ...
 
 
 class Uplink:
@@ -117,6 +96,9 @@ class Uplink:
         self._shown: Trouble | None = None
         self._since_mono_ns = clock.mono_ns()
         self._status_due_s = 0.0
+        self._asked: Resend | None = None
+        self._offered_s = -OFFER_EVERY_S
+        self._parts: deque[bytes] = deque()
         self._client = MqttClient(
             _options(settings, gateway, self._topics),
             clock=clock,
@@ -189,7 +171,7 @@ class Uplink:
             await self._wake.wait()
             self._wake.clear()
             try:
-                while self._allowance() > 0 and await self._next():
+                while self._allowance() > 0 and (self._send_part() or await self._offer() or await self._next()):
                     pass
             except StorageError:  # storage tells its own trouble; the watch wakes us again
                 continue
@@ -211,6 +193,37 @@ class Uplink:
         else:
             found = await self._storage.peek(self._kid, want.after, want.limit)
         self._lanes.supply(want, found)
+        return True
+
+    def _has_receipt(self) -> bool:
+        """Whether the destination has ever receipted, in this run or before."""
+        mine = (to for to in self._storage.status().destinations if to.kid == self._kid)
+        return self._receipted is not None or any(to.receipted is not None for to in mine)
+
+    def _send_part(self) -> bool:
+        if not self._parts:
+            return False
+        self._client.publish(self._topics.dictionary, self._parts.popleft())
+        return True
+
+    async def _offer(self) -> bool:
+        """Answer the question of a destination that has no chain yet: what it is offered may begin in midlife.
+
+        Blocks before that are not what it needs: it cannot chain them. It needs the dictionary before its first block
+        and that block, and everything after it.
+        """
+        asked, self._asked = self._asked, None
+        if asked is None:
+            return False
+        first = await self._storage.peek(self._kid, -1, 1)
+        if not first or first[0].epoch == 0 or asked.epoch >= first[0].epoch:
+            self._lanes.ask(asked.epoch, asked.first, asked.last)
+            return True
+        if self._now_s() < self._offered_s + OFFER_EVERY_S:
+            return True
+        self._offered_s = self._now_s()
+        self._parts.extend(dictionary_parts(await self._storage.dictionary_before(first[0].epoch)))
+        self._lanes.rewind(first[0].seq - 1)
         return True
 
     def _send(self, block: StoredBlock) -> None:
@@ -271,7 +284,10 @@ class Uplink:
                 resend = read_resend(message.payload, self._public)
                 if resend.gateway == self._gateway:
                     self._counts["resends"] += 1
-                    self._lanes.ask(resend.epoch, resend.first, resend.last)
+                    if self._has_receipt():
+                        self._lanes.ask(resend.epoch, resend.first, resend.last)
+                    else:
+                        self._asked = resend
                     self._wake.set()
                     return
         except BlockError:  # not signed by the platform: anyone may have sent it

@@ -14,9 +14,10 @@ from typing import Final
 from agent.block import intake
 from agent.block.chain import ChainState, Place
 from agent.block.dictionary import Tables
-from agent.block.errors import FormError
+from agent.block.errors import BlockError, FormError
 from agent.block.form import Form, read_form
-from agent.block.verify import Trust, Verdict, Verifier
+from agent.block.verify import Outcome, Trust, Verdict, Verifier
+from agent.collector.beginnings import Beginnings
 from agent.collector.head_row import Cached, Counts, read_head, write_head
 from agent.collector.shelf import Pages, SqlShelf
 from agent.collector.store import Database
@@ -37,10 +38,12 @@ class Arrival:
 
     Attributes:
         gateway: id in its topic, None where there is no topic (a file).
+        dictionary: it is a part of a gateway's dictionary, not a block.
     """
 
     message: bytes
     gateway: bytes | None = None
+    dictionary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,7 @@ class Ingest:
         self._verifier = Verifier(Trust.of(key.spki for key in trust))
         self._sites = {key.kid: key.name or key.kid.hex() for key in trust}
         self._cache: OrderedDict[bytes, Cached] = OrderedDict()
+        self._beginnings = Beginnings()
 
     def take(self, arrivals: Iterable[Arrival], now_ms: int, receipted: Iterable[Receipted] = ()) -> Batch:
         """Judge and store a batch; when this returns, it is committed.
@@ -116,28 +120,27 @@ class Ingest:
         Raises:
             StorageError: nothing of the batch was stored; it may be given again.
         """
-        job = _Job(self._db, self._verifier, now_ms)
+        job = _Job(self._db, now_ms)
+        arrivals = tuple(arrivals)
+        offering = self._offers(arrivals, job.reasons)
         forms = self._forms(arrivals, job.reasons)
-        try:
-            with self._db.transaction():
-                pages = Pages.begin(self._db)
-                for form in forms:
-                    shelf = job.shelves.get(form.gateway)
-                    if shelf is None:
-                        shelf = job.shelves[form.gateway] = self._open(form.gateway, pages, now_ms)
-                        job.before[form.gateway] = replace(shelf.head_row.counts)
-                    job.judge(form, shelf)
-                pages.flush()
-                self._db.run_many(
-                    _RECEIPTED, [(*sent.place, now_ms, sent.gateway, *sent.place) for sent in receipted]
-                )
-                progress = tuple(job.close(gateway, shelf) for gateway, shelf in job.shelves.items())
-        except BaseException:
-            for gateway in job.shelves:
-                self._cache.pop(gateway, None)
-            raise
+        with self._db.transaction():
+            pages = Pages.begin(self._db)
+            for gateway in {*offering, *(form.gateway for form in forms)}:
+                shelf = job.shelves[gateway] = self._open(gateway, pages, now_ms)
+                job.before[gateway] = replace(shelf.head_row.counts)
+            for form in forms:
+                shelf = job.shelves[form.gateway]
+                job.count(intake.take(self._verifier, form, shelf.head_row.cached.state, shelf))
+            for gateway, shelf in job.shelves.items():
+                job.count(self._beginnings.begin(self._verifier, gateway, shelf))
+            pages.flush()
+            self._db.run_many(_RECEIPTED, [(*sent.place, now_ms, sent.gateway, *sent.place) for sent in receipted])
+            progress = tuple(job.close(gateway, shelf) for gateway, shelf in job.shelves.items())
         for gateway, shelf in job.shelves.items():
             self._remember(gateway, shelf.head_row.cached)
+            if shelf.head_row.cached.state.place is not None:
+                self._beginnings.forget(gateway)
         return Batch(
             progress=progress,
             verdicts=tuple(job.verdicts.items()),
@@ -172,6 +175,8 @@ class Ingest:
         """Rule 1, before the lock: it needs nothing that is stored."""
         forms = []
         for arrival in arrivals:
+            if arrival.dictionary:
+                continue
             try:
                 form = read_form(arrival.message)
             except FormError as error:
@@ -185,10 +190,28 @@ class Ingest:
                 forms.append(form)
         return forms
 
+    def _offers(self, arrivals: Iterable[Arrival], reasons: Counter[str]) -> set[bytes]:
+        """Take in the parts of dictionaries; gives whose they are."""
+        found = set()
+        for arrival in arrivals:
+            if not arrival.dictionary:
+                continue
+            if arrival.gateway is None or arrival.gateway not in self._sites:
+                reasons["stranger"] += 1
+                continue
+            try:
+                self._beginnings.offer(arrival.gateway, arrival.message)
+            except BlockError as error:
+                reasons[error.reason] += 1
+                continue
+            found.add(arrival.gateway)
+        return found
+
     def _open(self, gateway: bytes, pages: Pages, now_ms: int) -> SqlShelf:
         begin = self._verifier.begin(gateway)
         assert begin is not None  # only trusted gateways come here
-        row = read_head(self._db, gateway, self._sites[gateway], begin, self._cache.get(gateway))
+        cached = self._cache.pop(gateway, None)  # put back after the commit: it grows with the transaction
+        row = read_head(self._db, gateway, self._sites[gateway], begin, cached)
         return SqlShelf(self._db, row, pages, now_ms)
 
     def _remember(self, gateway: bytes, cached: Cached) -> None:
@@ -203,18 +226,17 @@ class Ingest:
 class _Job:
     """What one batch gathers."""
 
-    def __init__(self, db: Database, verifier: Verifier, now_ms: int) -> None:
+    def __init__(self, db: Database, now_ms: int) -> None:
         self.verdicts: Counter[Verdict] = Counter()
         self.reasons: Counter[str] = Counter()
         self.shelves: dict[bytes, SqlShelf] = {}
         self.before: dict[bytes, Counts] = {}
         self._db = db
-        self._verifier = verifier
         self._now_ms = now_ms
 
-    def judge(self, form: Form, shelf: SqlShelf) -> None:
-        """Judge one message and everything that waited for it."""
-        for outcome in intake.take(self._verifier, form, shelf.head_row.cached.state, shelf):
+    def count(self, outcomes: Iterable[Outcome]) -> None:
+        """Count what becomes of one message and of everything that waited for it."""
+        for outcome in outcomes:
             self.verdicts[outcome.verdict] += 1
             if outcome.verdict is Verdict.REFUSED:
                 self.reasons[outcome.reason] += 1

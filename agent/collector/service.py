@@ -25,7 +25,7 @@ from agent.errors import AgentError, StorageError
 from agent.mqtt_client import MqttClient
 from agent.mqtt_options import MqttOptions
 from agent.mqtt_state import Incoming, LinkState, Outcome
-from agent.topics import ALL_BLOCKS, parse_topic, topics_of
+from agent.topics import ALL_BLOCKS, ALL_DICTIONARIES, parse_topic, topics_of
 from drivers.clock import Clock
 
 BATCH_S: Final = 0.05
@@ -97,7 +97,7 @@ class Service:
         self._ending = threading.Event()
         self._stopped = asyncio.Event()
         self._client = MqttClient(
-            replace(options, subscriptions=(ALL_BLOCKS,)),
+            replace(options, subscriptions=(ALL_BLOCKS, ALL_DICTIONARIES)),
             clock=clock,
             rng=rng,
             on_message=self._incoming,
@@ -126,9 +126,9 @@ class Service:
     def _incoming(self, message: Incoming) -> None:
         """In the network thread; blocks while the queue is full."""
         leaf = parse_topic(message.topic)
-        if leaf is None or leaf.name != "block":
+        if leaf is None or leaf.name not in ("block", "dictionary"):
             return
-        arrival = Arrival(message=message.payload, gateway=leaf.gateway)
+        arrival = Arrival(message=message.payload, gateway=leaf.gateway, dictionary=leaf.name == "dictionary")
         while not self._ending.is_set():
             with suppress(queue.Full):
                 self._arrivals.put(arrival, timeout=TICK_S)

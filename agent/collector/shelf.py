@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Final
 
 from agent.block.chain import Place
+from agent.block.dictionary import Tables
 from agent.block.events import Gap
 from agent.block.form import Form
 from agent.block.readings import later_anchor
@@ -165,6 +166,22 @@ class SqlShelf:
         if outcome.verdict in _ALARMS or outcome.reason in _ALARMING:
             self._alarm(outcome, form)
 
+    def add_to_dictionary(self, tables: Tables, adds: Sequence[bytes]) -> None:
+        """Append ``adds``, after which the dictionary is ``tables``."""
+        cached, row = self.head_row.cached, self.head_row.id
+        before = tables.adds - len(adds)
+        self._db.run_many(
+            "INSERT INTO dictionary_add VALUES (?, ?, ?)",
+            [(row, before + ordinal, body) for ordinal, body in enumerate(adds, start=1)],
+        )
+        for entry in tables.devices[len(cached.devices) :]:
+            named = (entry.id, entry.name, entry.profile, entry.profile_hash, entry.identity)
+            cached.devices.append(self._db.all(_DEVICE, (row, len(cached.devices), *named))[0][0])
+        for point in tables.points[len(cached.points) :]:
+            at = (row, len(cached.points), cached.devices[point.device])
+            meaning = (point.quantity, point.unit, point.exponent, point.kind, point.klass)
+            cached.points.append(self._db.all(_POINT, (*at, *meaning))[0][0])
+
     def close(self) -> tuple[HeadRow, Place | None, tuple[int, ...]]:
         """Give the row as it has to be written back, the lowest place that waits, and the epochs that are parked."""
         place = self.head_row.cached.state.place
@@ -177,7 +194,7 @@ class SqlShelf:
         self._heads[form.place] = form.head
         self._counts.blocks += 1
         if outcome.adds:
-            self._add_to_dictionary(outcome)
+            self.add_to_dictionary(outcome.state.tables, outcome.adds)
         if outcome.loss is not None:
             loss = outcome.loss
             values = (self.head_row.id, *loss.first, *loss.until, *loss.readings, loss.reason)
@@ -257,21 +274,6 @@ class SqlShelf:
             row.untimed = 0
         row.sure_ms = fit(time.utc_ms - time.error_ms)
         return time
-
-    def _add_to_dictionary(self, outcome: Outcome) -> None:
-        tables, cached, row = outcome.state.tables, self.head_row.cached, self.head_row.id
-        before = tables.adds - len(outcome.adds)
-        self._db.run_many(
-            "INSERT INTO dictionary_add VALUES (?, ?, ?)",
-            [(row, before + ordinal, body) for ordinal, body in enumerate(outcome.adds, start=1)],
-        )
-        for entry in tables.devices[len(cached.devices) :]:
-            named = (entry.id, entry.name, entry.profile, entry.profile_hash, entry.identity)
-            cached.devices.append(self._db.all(_DEVICE, (row, len(cached.devices), *named))[0][0])
-        for point in tables.points[len(cached.points) :]:
-            at = (row, len(cached.points), cached.devices[point.device])
-            meaning = (point.quantity, point.unit, point.exponent, point.kind, point.klass)
-            cached.points.append(self._db.all(_POINT, (*at, *meaning))[0][0])
 
     def _alarm(self, outcome: Outcome, form: Form) -> None:
         self._db.run(

@@ -80,11 +80,10 @@ class Database:
             yield
             with _errors(self._path):
                 self._db.execute("COMMIT")
-        except BaseException:
+        finally:
             if self._db.in_transaction:
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
-            raise
 
     def run(self, sql: str, values: Values = ()) -> int:
         """Execute one statement; gives the number of rows it changed."""

@@ -11,13 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from agent.block import cbor
+from agent.block.dictionary import encode_add, read_cbdict
 from agent.block.messages import Receipt, make_receipt, make_resend
+from agent.block.record import DeviceEntry, DictionaryAdd, PointEntry
 from agent.config import Uplink as UplinkSettings
 from agent.keys import FileKeyStore, SigningKey, key_line
 from agent.messages import MESSAGES
 from agent.mqtt_state import Outcome, Phase, Trouble
+from agent.offering import dictionary_parts
 from agent.standing import Standing
-from agent.stored import ReceiptOutcome, StorageStatus, StoredBlock, place_of, seq_of
+from agent.stored import DestinationStatus, ReceiptOutcome, StorageStatus, StoredBlock, place_of, seq_of
 from agent.topics import topics_of
 from agent.uplink import Uplink
 from agent.uplink_status import UplinkStatus
@@ -47,10 +51,13 @@ def block(epoch: int, number: int, size: int = 100) -> StoredBlock:
 class Shelf:
     """Blocks in memory, with the promises of storage."""
 
+    kid = bytes(8)
+
     def __init__(self, *places: tuple[int, int]) -> None:
         self.blocks = [block(*place) for place in places]
         self.receipted_seq = -1
         self.outcomes: list[ReceiptOutcome] = []
+        self.dictionary: list[tuple[int, bytes]] = []
         self._callbacks: list[Callable[[StoredBlock], None]] = []
 
     def seal(self, epoch: int, number: int, size: int = 100) -> None:
@@ -75,6 +82,9 @@ class Shelf:
             if stored.epoch == epoch and first <= stored.number and (last is None or stored.number <= last)
         )
 
+    async def dictionary_before(self, epoch: int) -> tuple[bytes, ...]:
+        return tuple(addition for at, addition in self.dictionary if at < epoch)
+
     async def receipted(self, destination: bytes, receipt: Receipt) -> ReceiptOutcome:
         assert len(destination) == 8
         seq = seq_of(receipt.epoch, receipt.number)
@@ -94,7 +104,9 @@ class Shelf:
     def status(self) -> StorageStatus:
         pending = sum(1 for stored in self.blocks if stored.seq > self.receipted_seq)
         last = (self.blocks[-1].epoch, self.blocks[-1].number) if self.blocks else None
-        return StorageStatus(pending_blocks=pending, last=last)
+        receipted = place_of(self.receipted_seq) if self.receipted_seq >= 0 else None
+        mine = DestinationStatus(kid=self.kid, receipted=receipted, pending_blocks=pending, pending_bytes=0)
+        return StorageStatus(pending_blocks=pending, last=last, destinations=(mine,))
 
 
 @pytest.fixture
@@ -116,6 +128,7 @@ async def serving(
     shelf: Shelf, platform: SigningKey, script: Script, window: int = 16, troubles: list[UplinkStatus] | None = None
 ) -> AsyncIterator[tuple[MqttPeer, Uplink]]:
     async with MqttPeer(script).running() as peer:
+        shelf.kid = platform.kid
         settings = UplinkSettings(
             url=f"mqtt://127.0.0.1:{peer.port}", receipt_key=key_line(platform.spki, "city"), window=window
         )
@@ -284,6 +297,42 @@ async def test_a_resend_without_end_goes_to_the_end_of_the_chain(platform: Signi
         peer.push(TOPICS.resend, make_resend(platform, GATEWAY, 0, 15, None))
         await until(lambda: {(0, 15), (1, 19)} <= set(seen_blocks(peer)))
         assert set(seen_blocks(peer)) >= {(0, n) for n in range(15, 20)} | {(1, n) for n in range(20)}
+
+
+async def test_a_destination_without_chain_is_offered_the_dictionary_and_its_first_epoch(
+    platform: SigningKey,
+) -> None:
+    shelf = Shelf((0, 0), *((2, n) for n in range(5)))
+    shelf.dictionary = [
+        (0, encode_add(addition(0, 0))),
+        (1, encode_add(addition(1, 1))),
+        (2, encode_add(addition(2, 2))),
+    ]
+    async with serving(shelf, platform, Script()) as (peer, uplink):
+        shelf.blocks.pop(0)  # what is offered begins at epoch 2
+        await until(lambda: uplink.status().published_blocks >= 5)
+        peer.seen.published.clear()
+        peer.push(TOPICS.resend, make_resend(platform, GATEWAY, 0, 0, None))
+        await until(lambda: len(seen_blocks(peer)) == 5)
+        parts = [payload for topic, payload in peer.seen.published if topic == TOPICS.dictionary]
+        assert [read_cbdict(part).adds for part in parts] == [2]
+        assert seen_blocks(peer) == [(2, n) for n in range(5)]
+
+
+def addition(device: int, point: int) -> DictionaryAdd:
+    named = DeviceEntry(id=bytes(8), name=f"meter {device}", profile="x/y", profile_hash=bytes(16))
+    entry = PointEntry(device=device, quantity="voltage", unit="V", exponent=-1, kind=0, klass=0)
+    return DictionaryAdd(first_device=device, devices=(named,), first_point=point, points=(entry,))
+
+
+def test_a_long_dictionary_is_cut_into_parts_that_go_on_from_each_other() -> None:
+    additions = [encode_add(addition(number, number)) for number in range(6000)]
+    parts = dictionary_parts(additions)
+    assert len(parts) > 1
+    assert max(map(len, parts)) <= 256 * 1024
+    found = [item for part in parts for item in cbor.decode_strict(part, tagged=False)]  # type: ignore[attr-defined]
+    assert [cbor.encode(item) for item in found] == additions
+    assert [read_cbdict(part).adds for part in dictionary_parts([])] == [0]
 
 
 async def test_a_receipt_that_disagrees_is_an_alarm_and_frees_nothing(platform: SigningKey) -> None:

@@ -13,7 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.block.dictionary import encode_add
+from agent.block.events import addition_of, read_events
+from agent.block.form import EVENTS, read_form
 from agent.block.messages import Receipt
+from agent.block.record import EventKind
 from agent.clock import SystemClock
 from agent.collector.ingest import Ingest
 from agent.collector.run import CollectOptions, receipt_key, run_collect
@@ -75,6 +79,11 @@ class Outbox:
     async def fetch(self, epoch: int, first: int, last: int | None) -> tuple[StoredBlock, ...]:
         found = [block for block in self.stored() if block.epoch == epoch and block.number >= first]
         return tuple(block for block in found if last is None or block.number <= last)
+
+    async def dictionary_before(self, epoch: int) -> tuple[bytes, ...]:
+        payloads = [read_form(sealed.message).payload for sealed in self.gateway.sealed if sealed.epoch < epoch]
+        found = [event for payload in payloads if EVENTS in payload for event in read_events(payload[EVENTS])]
+        return tuple(encode_add(addition_of(event)) for event in found if event.kind == EventKind.DICTIONARY)
 
     async def receipted(self, destination: bytes, receipt: Receipt) -> ReceiptOutcome:
         assert len(destination) == 8
@@ -246,6 +255,15 @@ async def test_a_block_lost_by_the_broker_is_asked_for_and_healed(
     assert platform.readings() == list(range(400))
 
 
+async def test_a_new_platform_begins_where_the_archive_does(tmp_path: Path, broker: Broker, gateway: Gateway) -> None:
+    platform = Platform(tmp_path / "c.db", gateway)
+    outbox = Outbox(gateway)
+    outbox.receipted_seq = seq_of(1, 0) - 1  # storage offers it nothing before epoch 1
+    async with platform.serving(broker.url), running(uplink_of(outbox, broker.url, platform.key_line)):
+        await until(lambda: outbox.all_receipted)
+    assert platform.readings() == list(range(200, 400))
+
+
 async def test_a_denied_publish_is_named_and_kept(
     tmp_path: Path, make_broker: Callable[..., Broker], gateway: Gateway
 ) -> None:
@@ -358,7 +376,6 @@ async def test_a_certificate_out_of_its_dates_is_named_with_the_date(
     assert facts["date"].endswith("Z")
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho leaves such sockets to the GC
 async def test_tls_troubles_have_their_names(
     tmp_path: Path, make_broker: Callable[..., Broker], authority: Authority, gateway: Gateway
 ) -> None:

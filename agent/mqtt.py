@@ -24,9 +24,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.mqtt_options import MAX_PACKET_BYTES, MqttOptions
 from agent.mqtt_state import Facts, Incoming, Outcome, PubAck, Trouble, outcome_of
-from agent.mqtt_tls import explain, make_context, read_password
+from agent.mqtt_tls import ask_again, explain, is_vague, make_context, read_password
 
 RECEIVE_WINDOW: Final = 1000
+ASK_S: Final = 3.0
 
 _CONNACK: Final = {
     0x84: Trouble.PROTOCOL_UNSUPPORTED,
@@ -213,7 +214,19 @@ class Connection:
                 else:
                     self._client.loop_start()
         except (OSError, ValueError) as error:
-            self._post(self._fail, error, False)
+            self._post(self._lost, error)
+
+    def _lost(self, error: BaseException | None) -> None:
+        """The connection broke; where TLS may have a word to say that got lost, ask once more."""
+        connack = self.granted.done()
+        if connack or self.ended.done() or not self._options.endpoint.tls or not is_vague(error):
+            self._fail(error, connack)
+            return
+        threading.Thread(target=self._ask_again, args=(error,), name="mqtt-ask", daemon=True).start()
+
+    def _ask_again(self, error: BaseException | None) -> None:
+        told = ask_again(self._options.endpoint, self._options.credentials, ASK_S)
+        self._post(self._fail, told or error, False)
 
     def _fail(self, error: BaseException | None, connack: bool) -> None:
         if connack:
@@ -258,7 +271,7 @@ class Connection:
         elif code == 0x8D and not from_broker:
             self.end(Ended(trouble=Trouble.BROKER_SILENT, facts=place, connack=True))
         else:
-            self._fail(self._last.error, self.granted.done())
+            self._lost(self._last.error)
 
     def _on_publish(
         self, _client: Client, _data: object, mid: int, code: ReasonCode, _properties: Properties | None

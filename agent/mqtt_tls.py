@@ -37,6 +37,18 @@ _CERTIFICATE: Final = frozenset(
 _UNREACHABLE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
 
 
+class _TidySocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; paho would leave that to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """See ``ssl.SSLSocket``."""
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 class CredentialsError(OSError):
     """A file of the credentials cannot be read or does not fit; ``filename`` names it, ``strerror`` says why."""
 
@@ -52,6 +64,7 @@ def make_context(credentials: Credentials) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
     except OSError as error:
         raise CredentialsError(error.errno, error.strerror or str(error), str(ca_file)) from error
+    context.sslsocket_class = _TidySocket
     if credentials.cert_file is not None:
         try:
             context.load_cert_chain(credentials.cert_file, credentials.key_file)
@@ -74,6 +87,38 @@ def read_password(credentials: Credentials) -> str | None:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CredentialsError(errno.EINVAL, reason, str(credentials.password_file)) from error
     return text.split("\n", 1)[0].rstrip("\r")
+
+
+def ask_again(endpoint: Endpoint, credentials: Credentials, timeout_s: float) -> BaseException | None:
+    """Shake hands once more and only listen, to hear why the broker closed; blocks.
+
+    A server refuses a client certificate after the handshake. By then the client has sent its CONNECT, and the reset
+    that answers it may wipe out the alert that says why.
+
+    Returns:
+        What the connection ended with, None if it just closed or nothing came in time.
+    """
+    try:
+        context = make_context(credentials)
+        with socket.create_connection((endpoint.host, endpoint.port), timeout_s) as plain:
+            secure = context.wrap_socket(plain, server_hostname=endpoint.host, do_handshake_on_connect=False)
+            with secure:
+                secure.settimeout(timeout_s)
+                secure.do_handshake()
+                secure.recv(1)
+    except TimeoutError:
+        return None
+    except (OSError, ValueError) as error:
+        return error
+    return None
+
+
+def is_vague(error: BaseException | None) -> bool:
+    """Tell whether an error says only that the connection is over."""
+    return error is None or (
+        _from_alert(error) is None
+        and isinstance(error, (ConnectionError, EOFError, ssl.SSLEOFError, ssl.SSLZeroReturnError))
+    )
 
 
 def explain(error: BaseException | None, options: MqttOptions, utc_ns: int) -> tuple[Trouble, Facts]:

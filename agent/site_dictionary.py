@@ -52,7 +52,7 @@ class SiteDictionary:
             The events 3 that have to be sealed before the first reading of what is new.
         """
         entries = [self._entry(device) for device in devices]
-        points = [
+        points = (
             PointEntry(
                 device=index,
                 quantity=point.name,
@@ -63,11 +63,15 @@ class SiteDictionary:
             )
             for index, device in enumerate(devices)
             for point in device.profile.points
-        ]
+        )
         change = self._writer.dictionary_add(entries, points, mono_ms)
         indexes = iter(change.points)
         self._indexes = tuple(tuple(next(indexes) for _ in device.profile.points) for device in devices)
-        self._classes = tuple(tuple(point.klass for point in device.profile.points) for device in devices)
+        shared: dict[int, tuple[PointClass, ...]] = {}  # devices of one model have one tuple
+        for device in devices:
+            profile = device.profile
+            shared.setdefault(id(profile), tuple(point.klass for point in profile.points))
+        self._classes = tuple(shared[id(device.profile)] for device in devices)
         self._placed.clear()
         return change.events
 

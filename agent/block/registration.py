@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -34,7 +34,7 @@ class DictionaryChange:
 
 
 def register(
-    tables: Tables, devices: Sequence[DeviceEntry], points: Sequence[PointEntry], mono_ms: int
+    tables: Tables, devices: Sequence[DeviceEntry], points: Iterable[PointEntry], mono_ms: int
 ) -> tuple[Tables, DictionaryChange]:
     """Look entries up, append what is new; equal entries share an index, a changed one gets a new one.
 
@@ -50,12 +50,8 @@ def register(
     Raises:
         ContentError: an entry that the format does not allow (a name too long, an exponent out of range).
     """
-    known_devices = {entry: index for index, entry in enumerate(tables.devices)}
-    known_points = {entry: index for index, entry in enumerate(tables.points)}
-    new_devices = _new(devices, known_devices, len(tables.devices))
-    device_indexes = tuple(known_devices[entry] for entry in devices)
-    placed = [_on(point, device_indexes[point.device]) for point in points]
-    new_points = _new(placed, known_points, len(tables.points))
+    device_indexes, new_devices = _place(devices, tables.devices)
+    point_indexes, new_points = _place((_on(point, device_indexes[point.device]) for point in points), tables.points)
     found: list[Event] = []
     for part_devices, part_points in _parts(new_devices, new_points):
         addition = DictionaryAdd(
@@ -67,7 +63,6 @@ def register(
         read_add(add_value(addition))  # refuses what the format does not allow
         tables = tables.add(addition)
         found.append(events.dictionary(mono_ms, addition))
-    point_indexes = tuple(known_points[entry] for entry in placed)
     return tables, DictionaryChange(events=tuple(found), devices=device_indexes, points=point_indexes)
 
 
@@ -88,14 +83,21 @@ def _on(point: PointEntry, device: int) -> PointEntry:
 _Parts = Iterator[tuple[tuple[DeviceEntry, ...], tuple[PointEntry, ...]]]
 
 
-def _new(entries: Sequence[Entry], known: dict[Entry, int], first: int) -> list[Entry]:
-    """The entries that ``known`` lacks, each once; they get the indexes from ``first`` on."""
+def _place(entries: Iterable[Entry], table: Sequence[Entry]) -> tuple[tuple[int, ...], list[Entry]]:
+    """Index of each entry, and the entries that ``table`` lacks, each once, in the order of their indexes.
+
+    ``entries`` is walked once and not kept: a big site has tens of thousands of points.
+    """
+    known = {entry: index for index, entry in enumerate(table)}
     new: list[Entry] = []
+    indexes: list[int] = []
     for entry in entries:
-        if entry not in known:
-            known[entry] = first + len(new)
+        index = known.get(entry)
+        if index is None:
+            index = known[entry] = len(table) + len(new)
             new.append(entry)
-    return new
+        indexes.append(index)
+    return tuple(indexes), new
 
 
 def _parts(devices: Sequence[DeviceEntry], points: Sequence[PointEntry]) -> _Parts:

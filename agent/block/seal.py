@@ -118,7 +118,7 @@ class Writer:
         self._session = session
 
     def dictionary_add(
-        self, devices: Sequence[DeviceEntry], points: Sequence[PointEntry], mono_ms: int
+        self, devices: Sequence[DeviceEntry], points: Iterable[PointEntry], mono_ms: int
     ) -> DictionaryChange:
         """Look devices and points up in the dictionary and plan what is new.
 

@@ -25,6 +25,7 @@ from agent.control.desk import AgentDesk
 from agent.control.protocol import ReloadAnswer, socket_path
 from agent.control.server import ControlServer
 from agent.errors import ConfigError, StorageError
+from agent.finding import Finding
 from agent.health import AgentStatus, is_alive
 from agent.keys import FileKeyStore, parse_key_line
 from agent.killpoint import VARIABLE as KILL_VARIABLE
@@ -33,6 +34,7 @@ from agent.opening import Profiles, RegistryPort
 from agent.recording import Recorder
 from agent.sdnotify import Notifier
 from agent.storage import Storage, StorageSettings
+from drivers.sanitize import sanitize
 
 if TYPE_CHECKING:
     from agent.uplink import Uplink
@@ -179,11 +181,17 @@ class Agent:
         """What time brings: pressure of storage, the watchdog, the line in ``systemctl status``."""
         watched_s = self._notify.watchdog_s
         period_s = TICK_S if watched_s is None else min(TICK_S, watched_s / 3)
+        told = ""
         while True:
             self._buses.shed(self._storage.pressure())
             stored = self._storage.status()
-            if is_alive(self._storage.moved_mono_ms, self._clock.mono_ns() // 1_000_000, stored.max_age_s):
+            alive = is_alive(self._storage.moved_mono_ms, self._clock.mono_ns() // 1_000_000, stored.max_age_s)
+            if alive:
                 self._notify.alive()
+            fault = stored.fault_code if alive else "storage-stalled"
+            if fault != told:
+                told = fault
+                _log.log(logging.ERROR if fault else logging.INFO, "storage %s: %s", fault or "works", stored.fault)
             self._notify.status(self._summary())
             await asyncio.sleep(period_s)
 
@@ -269,8 +277,12 @@ def _log_trouble(status: UplinkStatus) -> None:
     if status.trouble is None:
         _log.info("uplink-ok destination=%s", status.name)
         return
-    facts = " ".join(f"{name}={value}" for name, value in status.facts)
-    _log.warning("%s destination=%s %s", status.trouble.value, status.name, facts)
+    code = status.trouble.value
+    try:
+        sentence = Finding(code=code, params=dict(status.facts)).sentence()
+    except KeyError:  # a sentence that asks for a fact which is not known: say what is
+        sentence = " ".join(f"{name}={value}" for name, value in status.facts)
+    _log.warning("%s destination=%s: %s", code, status.name, sanitize(sentence))
 
 
 def _rss_bytes() -> int:

@@ -43,6 +43,7 @@ VERBS: Final[dict[str, dict[str, str]]] = {
 """Section -> verb -> one line. The verb ``v`` is ``command`` in ``agent.cli.v``."""
 
 _NAMES: Final = {name: click.Command(name) for verbs in VERBS.values() for name in verbs}  # click suggests from these
+_CHINESE_LETTERS: Final = 40
 _HELP: Final = N_(
     "Field gateway: polls meters and sensors, seals readings into signed chained blocks, forwards them."
 )
@@ -86,7 +87,9 @@ def cli(ctx: click.Context, /, **_globals: Any) -> None:  # noqa: ANN401 - click
 
 def _run(group: click.Command, words: list[str]) -> ExitCode:
     try:
-        with group.make_context("tidegate", list(words), obj=Session()) as ctx:
+        # click counts characters, and a Chinese one takes two cells
+        width = _CHINESE_LETTERS if active() is Language.ZH else None
+        with group.make_context("tidegate", list(words), obj=Session(), terminal_width=width) as ctx:
             group.invoke(ctx)
         sys.stdout.flush()
     except click.exceptions.Exit as done:

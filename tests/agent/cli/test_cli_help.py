@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from agent.cli.main import VERBS
+from agent.cli.output import width
 from tests.agent.cli.commands import ROOT, Command
 
 NAMES = [name for verbs in VERBS.values() for name in verbs]
@@ -98,3 +99,11 @@ def test_usage_errors_are_json_where_json_is_wanted(tidegate: Command) -> None:
 def test_a_double_dash_ends_the_search_for_options(tidegate: Command) -> None:
     said = tidegate("verify", "--", "--json")
     assert said.code != 2 or not said.out.startswith("{")
+
+
+@pytest.mark.parametrize("name", ["", *NAMES])
+def test_help_fits_a_terminal_of_80_columns(tidegate: Command, name: str) -> None:
+    words = [name, "--help"] if name else ["--help"]
+    for lang in ("en", "zh"):
+        prose = [line for line in tidegate(*words, lang=lang).out.splitlines() if "tidegate " not in line]
+        assert max(map(width, prose)) <= 80

@@ -41,12 +41,14 @@ def write_site(
     url: str,
     receipt_key: str,
     sealing: Sealing,
+    credentials: Sequence[tuple[str, Path]] = (),
 ) -> None:
-    """Write ``site.toml``; ``buses`` are (name, port), state lies beside the file."""
+    """Write ``site.toml``; ``buses`` are (name, port), ``credentials`` are (key, file) of the uplink."""
     lines = ["schema = 1", "[site]", 'name = "bench"']
     lines += ["[state]", f'dir = "{path.parent / "state"}"', f'run_dir = "{path.parent / "run"}"']
     if url:
-        lines += ["[uplink]", f'url = "{url}"', f'receipt_key = "{receipt_key}"']
+        lines += ["[uplink]", f'url = "{url}"', f'receipt_key = "{receipt_key}"', 'keepalive = "5 s"']
+        lines += [f'{key} = "{file}"' for key, file in credentials]
     lines.append("[block]")
     if sealing.max_age is not None:
         lines.append(f'max_age = "{sealing.max_age}"')

@@ -69,7 +69,7 @@ class KillRounds:
         self._devices = devices
 
     def run(self, points: Sequence[str], random_deaths: int) -> Outcome:
-        """Die once at each of ``points`` and ``random_deaths`` times anywhere, in seeded order; StageError if stuck."""
+        """Die once at each of ``points``, then ``random_deaths`` times anywhere, shuffled; StageError if stuck."""
         deaths: list[Callable[[], Round]] = [partial(self._die_at, point) for point in points]
         deaths += [self._die_somewhere] * random_deaths
         self._chance.shuffle(deaths)

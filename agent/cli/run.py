@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.cli.exit_codes import ExitCode
 from agent.cli.output import Answer
 from agent.cli.session import Session
-from agent.cli.verb import refusal, verb
+from agent.cli.verb import refusal, verb, wrong_site
 from agent.errors import AgentError
 from agent.finding import Finding
 from agent.language import N_
@@ -25,7 +25,7 @@ def command(session: Session) -> Answer:
 
     check = check_site(session.site_path(), builtin_roots())
     if check.site is None:
-        return Answer(code=ExitCode.CONFIG, findings=check.findings)
+        return wrong_site(check.findings)
     for finding in check.findings:
         session.out.finding(finding)
 

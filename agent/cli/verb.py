@@ -79,9 +79,17 @@ def refusal(error: Exception) -> Answer:
     """Give the answer of a verb that an AgentError or DriverError stopped."""
     if isinstance(error, ConfigError):
         found = error.findings or (Finding(code="bad-config", params={"detail": error.what}, where=error.where),)
-        return Answer(code=ExitCode.CONFIG, findings=found)
+        return wrong_site(found)
     finding = of_error(error)
     return Answer(code=of_code(finding.code), findings=(finding,))
+
+
+def wrong_site(findings: tuple[Finding, ...]) -> Answer:
+    """Give the answer where the site file cannot be used: it is wrong, or it cannot even be read."""
+    code = findings[0].code
+    return Answer(
+        code=of_code(code) if code in ("file-denied", "file-failed") else ExitCode.CONFIG, findings=findings
+    )
 
 
 def failure(error: OSError) -> Answer:

@@ -41,6 +41,8 @@ def test_the_readme_lists_every_exit_code() -> None:
         (("decode", "modbus-rtu", "01040"), 2),
         (("run", "--site", "missing.toml"), 78),
         (("status", "--site", "missing.toml"), 78),
+        (("run", "--site", "."), 74),
+        (("status", "--site", "."), 74),
         (("profile", "check", "no/such"), 65),
     ],
 )

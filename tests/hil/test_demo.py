@@ -1,0 +1,105 @@
+"""The demo as a person runs it: it proves its chain, ends by itself or by Ctrl-C, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from hil.process import wait_until
+
+pytestmark = [pytest.mark.technician, pytest.mark.timeout(240)]
+
+DEMO = (sys.executable, "-P", "-m", "hil.demo")
+LONG = bool(os.environ.get("TIDEGATE_LONG"))
+
+
+def left_behind() -> set[str]:
+    """Folders of a demo, and processes that speak of one."""
+    folders = {str(path) for path in Path(tempfile.gettempdir()).glob("tidegate-demo-*")}
+    processes = set()
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if "tidegate-demo-" in words:
+            processes.add(f"{entry.parent.name} {words}")
+    return folders | processes
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_behind() -> object:
+    before = left_behind()
+    yield
+    assert wait_until(lambda: left_behind() <= before, 10), left_behind() - before
+
+
+def summary(*words: str) -> dict[str, object]:
+    done = subprocess.run([*DEMO, "--json", *words], capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    told: dict[str, object] = json.loads(done.stdout)
+    return told
+
+
+def test_every_living_device_is_verified_and_receipted(seed: int) -> None:
+    told = summary("--seconds", "12", "--seed", str(seed))
+    assert told["ok"] is True
+    assert told["seed"] == seed
+    assert told["devices"] == {"living": 7, "heard": 7, "silent": []}
+
+
+def test_the_embedded_archive_is_verified_on_the_spot(seed: int) -> None:
+    told = summary("--seconds", "10", "--embedded", "--seed", str(seed))
+    assert (told["ok"], told["embedded"], told["proven"]) == (True, True, True)
+
+
+@pytest.mark.parametrize("nth", range(5 if LONG else 1))
+def test_a_storm_loses_nothing_and_stores_nothing_twice(seed: int, nth: int) -> None:
+    told = summary("--storm", "--seconds", "60" if LONG else "25", "--seed", str(seed + nth))
+    readings = told["readings"]
+    assert isinstance(readings, dict)
+    assert (readings["lost"], readings["twice"]) == (0, 0)
+    assert readings["committed"] > 0
+    assert len(told["kills"]) == 4  # type: ignore[arg-type]
+
+
+def test_plain_lines_without_a_terminal_and_a_summary_after_ctrl_c() -> None:
+    process = subprocess.Popen([*DEMO], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(9)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, (out, err)
+    assert "\x1b" not in out
+    assert "readings verified" in out
+    assert "proven from the genesis to the last block" in out
+
+
+def test_a_killed_demo_takes_its_processes_along(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*DEMO], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    assert wait_until(lambda: any("hil.sim" in one or "-m agent" in one for one in left_behind()), 20)
+    process.kill()
+    process.wait()  # its folder stays, as after any kill -9: in tmp_path here
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--seconds", "0"), "--seconds takes a number from 1 to 86400"),
+        (("--storm", "--seconds", "5"), "--storm needs"),
+        (("--frobnicate",), "unrecognized arguments"),
+    ],
+)
+def test_wrong_words_get_one_sentence(words: tuple[str, ...], said: str) -> None:
+    done = subprocess.run([*DEMO, *words], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -87,16 +88,15 @@ def open_chain(settings: StorageSettings, keys: KeyStore, now: ClockSample) -> C
     """
     identity = keys.identity()
     outbox = Outbox(settings.folder / OUTBOX_FILE)
-    try:
+    with ExitStack() as failed:
+        failed.callback(outbox.close)
         writer = _resume(outbox, key_id(identity.spki))
         _check_newest(outbox)
         epochs = Epochs(keys, identity, writer, settings.rules.epoch_max_days)
         resumed = epochs.resume(outbox.state(EPOCH_LIVED_S), now)
         joining = join(outbox, settings.destinations, settings.limits.keep_bytes)
         first_events = (_boot(outbox, writer, now), *_facts(settings, joining, now.mono_ms))
-    except BaseException:
-        outbox.close()
-        raise
+        failed.pop_all()
     return Chain(
         outbox=outbox,
         writer=writer,

@@ -111,21 +111,22 @@ class Desk:
             return ()
         return self._commit(now_ms)
 
-    def close(self) -> tuple[StoredBlock, ...]:
-        """Seal and commit what waits, mark the stop as clean, let go of the file."""
+    def finish(self) -> tuple[StoredBlock, ...]:
+        """Seal and commit what waits and mark the stop as clean, as far as the disk lets it."""
         stored: list[StoredBlock] = []
-        try:
-            if self._committing.retry_ms is not None:
-                stored += self.turn(flush=True)
-            if self._committing.retry_ms is None and (self._rules.opening or not self.intake.empty()):
-                stored += self.turn(flush=True)
-            last = self._outbox.last
-            if self._committing.retry_ms is None and not self._committing.frozen and last is not None:
-                self._committing.begin(Commit(state=((CLEAN_SEQ, last.seq),), destinations=self._custody.changes(())))
-                self._commit(self._now_ms())
-        finally:
-            self._outbox.close()
+        if self._committing.retry_ms is not None:
+            stored += self.turn(flush=True)
+        if self._committing.retry_ms is None and (self._rules.opening or not self.intake.empty()):
+            stored += self.turn(flush=True)
+        last = self._outbox.last
+        if self._committing.retry_ms is None and not self._committing.frozen and last is not None:
+            self._committing.begin(Commit(state=((CLEAN_SEQ, last.seq),), destinations=self._custody.changes(())))
+            self._commit(self._now_ms())
         return tuple(stored)
+
+    def close(self) -> None:
+        """Let go of the file; nothing may be asked afterwards."""
+        self._outbox.close()
 
     def peek(self, destination: bytes, after: int, limit: int) -> tuple[StoredBlock, ...]:
         """Give blocks later than ``after`` that ``destination`` has not receipted, in chain order."""

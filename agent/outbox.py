@@ -11,7 +11,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -102,7 +102,12 @@ def _sorted_errors(path: Path) -> Iterator[None]:
 
 
 class Outbox:
-    """The blocks of one gateway. One owner, one thread; others may read the file beside it."""
+    """The blocks of one gateway. One owner, one thread; others may read the file beside it.
+
+    Attributes:
+        path: the database file.
+        last: the last block, None before the first; set here alone.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open or create the file at ``path``.
@@ -111,26 +116,16 @@ class Outbox:
             StorageError: another agent has it, it was made by a newer version, or the disk refuses.
             ChainDamagedError: the file is no outbox or is corrupt.
         """
-        self._path = path
+        self.path = path
         self._lock = _lock(path)
-        try:
+        with ExitStack() as failed:
+            failed.callback(os.close, self._lock)
             with _sorted_errors(path):
                 self._db = _connect(path)
+                failed.callback(self._db.close)
                 _migrate(self._db, path)
-            self._last = self._read_last()
-        except BaseException:
-            os.close(self._lock)
-            raise
-
-    @property
-    def path(self) -> Path:
-        """The database file."""
-        return self._path
-
-    @property
-    def last(self) -> Row | None:
-        """The last block, None before the first."""
-        return self._last
+            self.last = self._read_last()
+            failed.pop_all()
 
     def close(self) -> None:
         """Write the log into the file and let go of it. Never raises: what was committed is safe without it."""
@@ -150,11 +145,11 @@ class Outbox:
             StorageError: the disk still refuses.
             ChainDamagedError: what is left does not fit together.
         """
-        with _sorted_errors(self._path):
+        with _sorted_errors(self.path):
             self._db.close()
-            self._db = _connect(self._path)
+            self._db = _connect(self.path)
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        self._last = self._read_last()
+        self.last = self._read_last()
 
     def commit(self, change: Commit) -> None:
         """Make ``change`` durable, in one transaction with one flush, or change nothing.
@@ -165,7 +160,7 @@ class Outbox:
             ChainDamagedError: a block of that number is stored already.
         """
         rows, last = self._rows(change)
-        with _sorted_errors(self._path):
+        with _sorted_errors(self.path):
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 if change.removed:  # first, so that what comes can lie where it lay
@@ -182,19 +177,19 @@ class Outbox:
             except sqlite3.Error:
                 self._roll_back()
                 raise
-        self._last = last
+        self.last = last
 
     def kept(self) -> Iterator[bytes]:
         """Give the messages that say where the chain stands: every kept block in chain order, then the last one."""
-        with _sorted_errors(self._path):
+        with _sorted_errors(self.path):
             yield from (row[0] for row in self._db.execute("SELECT message FROM block WHERE keep = 1 ORDER BY seq"))
-            if self._last is not None:
+            if self.last is not None:
                 query = "SELECT message FROM block WHERE seq = ? AND keep = 0"
-                yield from (row[0] for row in self._db.execute(query, (self._last.seq,)))
+                yield from (row[0] for row in self._db.execute(query, (self.last.seq,)))
 
     def between(self, first: int, last: int, limit: int) -> tuple[StoredBlock, ...]:
         """Give up to ``limit`` blocks from ``seq`` ``first`` to ``last``, in chain order; holes are left out."""
-        with _sorted_errors(self._path):
+        with _sorted_errors(self.path):
             return tuple(_stored(values) for values in self._db.execute(_BETWEEN, (first, last, limit)))
 
     def loose(self, after: int, to: int, limit: int) -> tuple[Row, ...]:
@@ -202,48 +197,48 @@ class Outbox:
 
         Kept blocks and the last block are left out.
         """
-        top = min(to, self._last.seq - 1) if self._last is not None else to
-        with _sorted_errors(self._path):
+        top = min(to, self.last.seq - 1) if self.last is not None else to
+        with _sorted_errors(self.path):
             return tuple(_row(values) for values in self._db.execute(_LOOSE, (after, top, limit)))
 
     def row(self, seq: int) -> Row | None:
         """Give what is known of one block, None if it is not here."""
-        with _sorted_errors(self._path):
+        with _sorted_errors(self.path):
             values = self._db.execute(f"{_ROW} WHERE seq = ?", (seq,)).fetchone()
         return None if values is None else _row(values)
 
     def kept_between(self, after: int, to: int) -> tuple[int, int]:
         """Give count and bytes of the kept blocks with ``after < seq <= to``."""
         query = "SELECT count(*), total(length(message)) FROM block WHERE keep = 1 AND seq > ? AND seq <= ?"
-        with _sorted_errors(self._path):
+        with _sorted_errors(self.path):
             count, size = self._db.execute(query, (after, to)).fetchone()
         return int(count), int(size)
 
     def destinations(self) -> tuple[Destination, ...]:
         """Give every destination there ever was."""
-        with _sorted_errors(self._path):
+        with _sorted_errors(self.path):
             rows = self._db.execute("SELECT kid, from_seq, receipted_seq, marked_seq FROM destination").fetchall()
         return tuple(Destination(kid=r[0], from_seq=r[1], receipted_seq=r[2], marked_seq=r[3]) for r in rows)
 
     def state(self, key: str) -> int | None:
         """Give a mark, None if it was never set."""
-        with _sorted_errors(self._path):
+        with _sorted_errors(self.path):
             row = self._db.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
         return None if row is None else int(row[0])
 
     def free_bytes(self) -> int:
         """Give the room inside the file that removed blocks left."""
-        with _sorted_errors(self._path):
+        with _sorted_errors(self.path):
             (pages,) = self._db.execute("PRAGMA freelist_count").fetchone()
         return int(pages) * _PAGE_BYTES
 
     def _rows(self, change: Commit) -> tuple[list[tuple[object, ...]], Row | None]:
         rows: list[tuple[object, ...]] = []
-        last = self._last
+        last = self.last
         for block in change.blocks:
             seq = seq_of(block.epoch, block.number)
             if last is not None and seq <= last.seq:
-                raise ChainDamagedError(f"{self._path}: block {place_of(seq)} does not follow {place_of(last.seq)}")
+                raise ChainDamagedError(f"{self.path}: block {place_of(seq)} does not follow {place_of(last.seq)}")
             last = Row(
                 seq=seq,
                 first_reading=block.first_reading,
@@ -259,7 +254,7 @@ class Outbox:
         return rows, last
 
     def _read_last(self) -> Row | None:
-        with _sorted_errors(self._path):
+        with _sorted_errors(self.path):
             values = self._db.execute(f"{_ROW} ORDER BY seq DESC LIMIT 1").fetchone()
         return None if values is None else _row(values)
 

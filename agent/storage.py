@@ -9,26 +9,22 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
-from agent.block.errors import ContentError
-from agent.block.events import event_value, read_event
 from agent.block.messages import Receipt
-from agent.block.record import Event, EventKind
 from agent.chain import StorageSettings
 from agent.clock import SealingClock
-from agent.config import SiteDevice
 from agent.desk import Desk
 from agent.errors import AgentError, StorageError
 from agent.flash import thread_written_bytes
+from agent.handover import QUEUE_READINGS, Handover
 from agent.keys import KeyStore
 from agent.killpoint import Reached, no_kill
 from agent.stored import Pressure, ReceiptOutcome, StorageStatus, StoredBlock
-from drivers.batch import Batch
 
 __all__ = [
     "Pressure",
@@ -40,17 +36,16 @@ __all__ = [
     "StoredBlock",
 ]
 
-QUEUE_READINGS: Final = 50_000
-"""Readings that wait in memory at most, while the disk refuses: about 6 MB."""
 FETCH_BLOCKS: Final = 1_000
-_STORAGE_KINDS: Final = frozenset(range(1, EventKind.IDENTITY_CHANGE + 1))
-
-_Item: TypeAlias = Batch | Event | tuple[SiteDevice, ...]
 T = TypeVar("T")
 
 
-class StoragePort(ABC):
-    """Everything that loop code may ask of storage. Every method is called in the loop and returns at once."""
+class StoragePort(Handover):
+    """Everything that loop code may ask of storage. Every method is called in the loop and none waits for the disk.
+
+    Attributes:
+        moved_mono_ms: when the desk last did something; it does at least every ``max_age_s``, unless the disk hangs.
+    """
 
     def __init__(
         self,
@@ -63,21 +58,15 @@ class StoragePort(ABC):
         written: Callable[[], int | None] = thread_written_bytes,
         queue_readings: int = QUEUE_READINGS,
     ) -> None:
+        super().__init__(queue_readings)
         self._open: Callable[[], Desk] = lambda: Desk(
             settings, keys, clock, random=random, written=written, reached=reached
         )
         self._max_age_ms = int(settings.rules.max_age_s * 1000)
         self._clock = clock
-        self._desk: Desk | None = None
-        self._inbox: deque[_Item] = deque()
-        self._queue_readings = queue_readings
-        self._offered = 0
-        self._drained = 0
-        self._wake_at = 0
-        self._points: tuple[tuple[int, ...], ...] = ()
         self._callbacks: list[Callable[[StoredBlock], None]] = []
         self._status = StorageStatus()
-        self._moved_ms = 0
+        self.moved_mono_ms = 0
 
     @abstractmethod
     def start(self) -> None:
@@ -94,47 +83,8 @@ class StoragePort(ABC):
         """Seal and commit what was handed over, tell ``on_sealed``, end. What is offered afterwards is refused."""
 
     @abstractmethod
-    def _wake(self) -> None:
-        """Let the inbox be looked at now."""
-
-    @abstractmethod
     async def _ask(self, question: Callable[[Desk], T]) -> T:
         """Let the desk answer between two commits."""
-
-    def register(self, devices: Sequence[SiteDevice]) -> None:
-        """Say what ``Batch.device`` counts, from the next batch on; the dictionary learns what is new."""
-        self._inbox.append(tuple(devices))
-
-    def offer(self, batch: Batch) -> bool:
-        """Hand one exchange over; False if the queue is full (skip and count) or storage has ended."""
-        count = len(batch.points)
-        if self._desk is None or self._waiting() + count > self._queue_readings:
-            return False
-        self._offered += count
-        self._inbox.append(batch)
-        if batch.urgent or self._offered >= self._wake_at:
-            self._wake()
-        return True
-
-    def note(self, event: Event) -> None:
-        """Hand an event over, to be sealed with the next block.
-
-        Raises:
-            ValueError: events 1 to 7 are storage's own, or no verifier would read this one.
-        """
-        if event.kind in _STORAGE_KINDS:
-            raise ValueError(f"event {event.kind} is written by storage alone")
-        try:
-            read_event(event_value(event))
-        except ContentError as error:
-            raise ValueError(str(error)) from error
-        self._inbox.append(event)
-
-    def point_index(self, device: int, point: int) -> int | None:
-        """Give the dictionary index of a point of the site's device, None while it has none."""
-        if 0 <= device < len(self._points) and 0 <= point < len(self._points[device]):
-            return self._points[device][point]
-        return None
 
     def on_sealed(self, callback: Callable[[StoredBlock], None]) -> None:
         """Call ``callback`` in the loop with each block once it is committed, in chain order."""
@@ -178,11 +128,6 @@ class StoragePort(ABC):
 
         return await self._ask(take)
 
-    @property
-    def moved_mono_ms(self) -> int:
-        """When the desk last did something; it does at least every ``max_age_s``, unless the disk hangs."""
-        return self._moved_ms
-
     def status(self) -> StorageStatus:
         """Tell how things were when the desk last did something."""
         return replace(self._status, waiting_readings=self._waiting())
@@ -191,30 +136,26 @@ class StoragePort(ABC):
         """Tell what is to be given up."""
         return self._status.pressure
 
-    def _waiting(self) -> int:
-        return self._offered - self._desk.settled if self._desk is not None else 0
-
-    def _run(self, desk: Desk, *, closing: bool = False) -> tuple[StoredBlock, ...]:
+    def _run(self, desk: Desk) -> tuple[StoredBlock, ...]:
         """Take in what was handed over and seal what is due; on the desk's own thread."""
-        inbox = self._inbox
-        while inbox:
-            item = inbox.popleft()
-            if isinstance(item, Batch):
-                self._drained += len(item.points)
-                desk.intake.take(item)
-            elif isinstance(item, Event):
-                desk.intake.note(item, self._now_ms())
-            else:
-                self._points = desk.intake.register(item, self._now_ms())
-        if closing:
-            return desk.close()  # the file is closed then: how things were before stays the last look
+        self._drain(desk, self._now_ms())
         stored = desk.turn()
-        self._wake_at = self._drained + desk.room()
+        self._drained_until(desk.room())
         self._look(desk)
         return stored
 
+    def _finish(self, desk: Desk) -> tuple[StoredBlock, ...]:
+        """Take in and seal all there is, and let go of the file."""
+        self._drain(desk, self._now_ms())
+        try:
+            stored = desk.finish()
+            self._look(desk)
+        finally:
+            desk.close()
+        return stored
+
     def _look(self, desk: Desk) -> None:
-        self._status, self._moved_ms = desk.status(), self._now_ms()
+        self._status, self.moved_mono_ms = desk.status(), self._now_ms()
 
     def _pause_s(self, desk: Desk) -> float:
         """How long nothing has to be done unless something comes in that cannot wait."""
@@ -293,7 +234,7 @@ class Storage(StoragePort):
                 self._event.clear()
                 self._answer(desk)
                 self._tell(self._publish, self._run(desk))
-            self._tell(self._publish, self._run(desk, closing=True))
+            self._tell(self._publish, self._finish(desk))
         finally:
             self._desk = None
             if not self._closing:
@@ -302,9 +243,7 @@ class Storage(StoragePort):
 
     def _answer(self, desk: Desk) -> None:
         while self._questions:
-            question, answer = self._questions[
-                0
-            ]  # stays until answered: if the thread dies, _end finds it
+            question, answer = self._questions[0]  # stays until answered: if the thread dies, _end finds it
             try:
                 result = question(desk)
             except StorageError as error:

@@ -31,7 +31,7 @@ class InlineStorage(StoragePort):
             return
         self._disarm()
         desk, self._desk = self._desk, None
-        self._publish(self._run(desk, closing=True))
+        self._publish(self._finish(desk))
 
     def _wake(self) -> None:
         self._disarm()

@@ -13,7 +13,7 @@ from pathlib import Path
 from agent.config import BlockRules, OutboxLimits, SiteDevice
 from agent.flash import thread_written_bytes
 from agent.stored import Pressure
-from tests.agent.storage_site import Bench, ManualClock, batch, point, profile
+from tests.agent.storage_site import Bench, ManualClock, batch, point, profile, stop
 
 RECEIPT_KID = b"platform"
 
@@ -40,9 +40,9 @@ def bytes_per_commit(folder: Path, *, readings: int, receipts: bool, commits: in
             desk._custody.receipted(RECEIPT_KID, block.epoch, block.number, block.head)
     written = (thread_written_bytes() or 0) - start
     cpu_us = (time.thread_time() - cpu_s) / commits * 1e6
-    desk.close()
+    stop(desk)
     kind = "insert, receipt, prune" if receipts else "insert only"
-    print(  # noqa: T201
+    print(
         f"{readings} readings a commit, {kind}: block {size} B, {written / commits:.0f} B written a commit,"
         f" {written / commits / readings:.0f} B a reading, {cpu_us:.0f} us CPU a commit"
     )
@@ -80,7 +80,7 @@ def cpu_per_batch(folder: Path, *, devices: int, seconds: int) -> None:
     for _ in range(1000):
         key.sign(bytes(3700))
     signing_us = (time.thread_time() - started_s) * 1e3
-    print(  # noqa: T201
+    print(
         f"one signature meanwhile: {signing_us:.0f} us\n"
         f"{count} batches of 98: {spent_us / count:.1f} us CPU each with sealing and commit; {blocks} blocks,"
         f" {size / readings:.1f} B a reading"
@@ -90,12 +90,12 @@ def cpu_per_batch(folder: Path, *, devices: int, seconds: int) -> None:
     for second in made[-seconds // 2 :]:
         for one in second:
             desk.intake.take(one)
-    print(f"shed: {(time.thread_time() - started_s) / count * 1e6:.1f} us each")  # noqa: T201
+    print(f"shed: {(time.thread_time() - started_s) / count * 1e6:.1f} us each")
     started_s = time.thread_time()
     for _ in range(1000):
         desk.status()
-    print(f"status: {(time.thread_time() - started_s) / 1000 * 1e6:.1f} us")  # noqa: T201
-    desk.close()
+    print(f"status: {(time.thread_time() - started_s) / 1000 * 1e6:.1f} us")
+    stop(desk)
 
 
 def main() -> None:

@@ -182,3 +182,10 @@ def kinds_of(message: bytes) -> list[int]:
 def receipt(block: StoredBlock, **more: object) -> Receipt:
     made = Receipt(gateway=bytes(8), epoch=block.epoch, number=block.number, head=block.head, utc_ms=UTC_MS)
     return replace(made, **more)  # type: ignore[arg-type]
+
+
+def stop(desk: Desk) -> tuple[StoredBlock, ...]:
+    """Stop in order."""
+    stored = desk.finish()
+    desk.close()
+    return stored

@@ -16,7 +16,7 @@ from agent.config import BlockRules, OutboxLimits, SiteDevice
 from agent.desk import Desk
 from agent.keys import key_id
 from agent.stored import Pressure, ReceiptOutcome, StoredBlock
-from tests.agent.storage_site import METER, Bench, batch, events_of, kinds_of, receipt
+from tests.agent.storage_site import METER, Bench, batch, events_of, kinds_of, receipt, stop
 
 ONE, TWO = b"platform", b"backup-1"
 DAY_MS = 86_400_000
@@ -56,7 +56,7 @@ def test_nothing_goes_before_its_receipt_and_then_with_the_next_block(bench: Ben
     assert len(here(desk)) == 5
     seal(bench, desk)
     assert here(desk) == [(0, 0), (0, 3), (0, 4), (0, 5)]
-    desk.close()
+    stop(desk)
 
 
 def test_a_block_goes_only_when_every_destination_has_receipted_it(bench: Bench) -> None:
@@ -73,7 +73,7 @@ def test_a_block_goes_only_when_every_destination_has_receipted_it(bench: Bench)
         (ONE, (0, 4), 2),
         (TWO, (0, 1), 5),
     ]
-    desk.close()
+    stop(desk)
 
 
 def test_custody_is_remembered_over_a_restart(bench: Bench) -> None:
@@ -85,7 +85,7 @@ def test_custody_is_remembered_over_a_restart(bench: Bench) -> None:
     desk = bench.desk()
     assert numbers(desk.peek(ONE, -1, 99)) == [3, 4]
     assert desk.status().destinations[0].receipted == (0, 2)
-    desk.close()
+    stop(desk)
 
 
 def test_the_last_block_and_kept_blocks_are_never_pruned(bench: Bench) -> None:
@@ -97,12 +97,12 @@ def test_the_last_block_and_kept_blocks_are_never_pruned(bench: Bench) -> None:
         bench.clock.mono_ms += 60_000
         (heartbeat,) = desk.turn()
         desk.receipted(ONE, receipt(heartbeat))
-    desk.close()
+    stop(desk)
     desk = bench.desk()
     assert here(desk)[0] == (0, 0)
     assert len(here(desk)) == 3
     seal(bench, desk)
-    desk.close()
+    stop(desk)
 
 
 def test_peek_gives_what_is_not_receipted_in_chain_order(bench: Bench) -> None:
@@ -113,7 +113,7 @@ def test_peek_gives_what_is_not_receipted_in_chain_order(bench: Bench) -> None:
     desk.receipted(ONE, receipt(blocks[4]))
     assert numbers(desk.peek(ONE, -1, 99)) == [5]
     assert desk.peek(TWO, -1, 99) == ()
-    desk.close()
+    stop(desk)
 
 
 def test_a_receipt_is_held_against_what_was_sealed(bench: Bench) -> None:
@@ -127,7 +127,7 @@ def test_a_receipt_is_held_against_what_was_sealed(bench: Bench) -> None:
     assert desk.receipted(ONE, receipt(blocks[0])) is ReceiptOutcome.KNOWN
     assert desk.receipted(ONE, receipt(blocks[1])) is ReceiptOutcome.KNOWN
     seal(bench, desk)
-    desk.close()
+    stop(desk)
     assert len(bench.messages()) == 4
 
 
@@ -140,7 +140,7 @@ def test_a_receipt_above_the_chain_stops_all_signing(bench: Bench, epoch: int, n
     assert desk.due_ms() is None
     assert desk.status().fault_code == "chain-damaged"
     assert "restored backup" in desk.status().fault
-    desk.close()
+    stop(desk)
     assert len(bench.messages()) == 1
 
 
@@ -158,7 +158,7 @@ def test_a_block_names_each_receipt_once_and_never_goes_back(bench: Bench) -> No
     desk.receipted(ONE, receipt(blocks[4]))
     blocks += seal(bench, desk)
     assert [marks(block) for block in blocks] == [None, None, None, ((ONE, 0, 1),), None, None, ((ONE, 0, 4),)]
-    desk.close()
+    stop(desk)
 
 
 def test_the_archive_is_bounded_by_bytes_and_by_the_time_lived(bench: Bench) -> None:
@@ -173,12 +173,12 @@ def test_the_archive_is_bounded_by_bytes_and_by_the_time_lived(bench: Bench) -> 
     bench.clock.utc_offset_ms += 1000 * DAY_MS  # a false UTC deletes nothing
     seal(bench, desk)
     assert len(here(desk)) > 5
-    desk.close()
+    stop(desk)
     bench.clock.mono_ms += 3 * DAY_MS
     desk = bench.desk()
     seal(bench, desk, 2)
     assert len(here(desk)) <= 4
-    desk.close()
+    stop(desk)
 
 
 def test_without_a_destination_the_archive_is_all_there_is_and_keeps_its_bounds(bench: Bench) -> None:
@@ -189,7 +189,7 @@ def test_without_a_destination_the_archive_is_all_there_is_and_keeps_its_bounds(
     assert 2_000 < desk.status().kept_bytes <= 4_000
     assert desk.status().pending_blocks == 0
     assert desk.status().pressure is Pressure.NONE
-    desk.close()
+    stop(desk)
 
 
 def test_pressure_rises_with_what_is_pending_and_falls_with_receipts(bench: Bench) -> None:
@@ -208,7 +208,7 @@ def test_pressure_rises_with_what_is_pending_and_falls_with_receipts(bench: Benc
     desk.receipted(ONE, receipt(blocks[-1]))
     seal(bench, desk)
     assert desk.status().pressure is Pressure.NONE
-    desk.close()
+    stop(desk)
 
 
 def test_telemetry_is_shed_before_anything_sealed_and_billing_goes_on(bench: Bench) -> None:
@@ -224,7 +224,7 @@ def test_telemetry_is_shed_before_anything_sealed_and_billing_goes_on(bench: Ben
     assert desk.status().dropped_blocks == 0
     shed_readings = desk.status().shed_readings
     assert shed_readings > 0
-    desk.close()
+    stop(desk)
     shed = [event for message in bench.messages() for event in events_of(message) if event.kind == 22]
     polls = [event.fields[2] for event in shed]
     assert sum(count for count in polls if isinstance(count, int)) * 2 == shed_readings
@@ -242,7 +242,7 @@ def test_as_the_last_resort_the_oldest_blocks_are_dropped_and_declared(bench: Be
     status = desk.status()
     assert status.pending_bytes <= 20_000 + 1_000
     assert here(desk)[0] == (0, 0)
-    desk.close()
+    stop(desk)
     gaps = [gap_of(event) for message in bench.messages() for event in events_of(message) if event.kind == 4]
     assert all(gap.reason == 1 for gap in gaps)
     verdict = bench.verdict()
@@ -257,7 +257,7 @@ def test_kept_blocks_split_what_is_declared(bench: Bench) -> None:
     bench.rules = BlockRules(epoch_max_days=50 / 86_400)
     desk = bench.desk()
     seal(bench, desk, 150)
-    desk.close()
+    stop(desk)
     bench.limits = OutboxLimits(keep_bytes=25_000, archive_days=0, archive_bytes=0)
     desk = bench.desk()
     blocks = seal(bench, desk)
@@ -266,7 +266,7 @@ def test_kept_blocks_split_what_is_declared(bench: Bench) -> None:
     assert all(gap.first[0] == gap.last[0] and gap.first[1] == 1 for gap in gaps)
     while desk.status().pending_bytes > 25_000:
         seal(bench, desk)
-    desk.close()
+    stop(desk)
     verdict = bench.verdict()
     assert verdict.proven
     assert verdict.chains[0].missing == ()
@@ -281,13 +281,13 @@ def test_dropped_blocks_that_are_receipted_after_all_change_nothing(bench: Bench
         blocks += seal(bench, desk)
     assert desk.receipted(ONE, receipt(blocks[1])) is ReceiptOutcome.GONE
     assert numbers(desk.peek(ONE, -1, 1)) == [0]
-    desk.close()
+    stop(desk)
 
 
 def test_a_new_destination_gets_everything_when_nothing_is_gone(bench: Bench) -> None:
     desk = bench.desk()
     blocks = seal(bench, desk, 3)
-    desk.close()
+    stop(desk)
     bench.destinations = (ONE, TWO)
     desk = bench.desk()
     assert numbers(desk.peek(TWO, -1, 99)) == [0, 1, 2]
@@ -298,10 +298,10 @@ def test_a_new_destination_gets_everything_when_nothing_is_gone(bench: Bench) ->
     desk.receipted(ONE, receipt(blocks[2]))
     seal(bench, desk)
     assert len(here(desk)) == 5
-    desk.close()
+    stop(desk)
     desk = bench.desk()
     assert EventKind.DESTINATION_ADDED not in kinds_of(seal(bench, desk)[0].message)
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
@@ -312,7 +312,7 @@ def test_a_new_destination_starts_at_the_oldest_epoch_that_is_whole(bench: Bench
     first_pruned = next(block for block in blocks if block.epoch == 2)
     desk.receipted(ONE, receipt(first_pruned))
     seal(bench, desk)
-    desk.close()
+    stop(desk)
     bench.destinations = (ONE, TWO)
     desk = bench.desk()
     offered = desk.peek(TWO, -1, 99)
@@ -323,21 +323,21 @@ def test_a_new_destination_starts_at_the_oldest_epoch_that_is_whole(bench: Bench
     assert (gap.reason, gap.first, gap.last) == (3, (0, 0), (1, before.number))
     assert gap.head == before.head
     assert gap.last_reading + 1 == sum(block.readings for block in blocks if block.epoch < 2)
-    desk.close()
+    stop(desk)
 
 
 def test_the_tables_before_an_epoch_prove_what_follows(bench: Bench) -> None:
     bench.rules = BlockRules(epoch_max_days=60 / 86_400)
     desk = bench.desk()
     seal(bench, desk, 20)
-    desk.close()
+    stop(desk)
     bench.devices = (*bench.devices, SiteDevice(name="meter-3", bus="b", unit=3, profile=METER))
     desk = bench.desk()
     seal(bench, desk, 8)
     additions = [desk.dictionary_before(epoch) for epoch in range(5)]
     assert [len(adds) for adds in additions] == [0, 1, 1, 1, 2]
     later = [block.message for block in desk.fetch(2, 0, None, 99)]
-    desk.close()
+    stop(desk)
     identity = bench.keys.identity()
     tables = {key_id(identity.spki): Tables.from_adds(additions[2])}
     verdict = verify_sequence(later, Trust.of([identity.spki]), tables)
@@ -350,13 +350,13 @@ def test_a_new_destination_gets_an_epoch_of_its_own_when_none_is_whole(bench: Be
     blocks = seal(bench, desk, 6)
     desk.receipted(ONE, receipt(blocks[4]))
     seal(bench, desk)
-    desk.close()
+    stop(desk)
     bench.destinations = (ONE, TWO)
     desk = bench.desk()
     last, first = seal(bench, desk)
     assert (last.epoch, first.epoch, first.number) == (0, 1, 0)
     assert [(block.epoch, block.number) for block in desk.peek(TWO, -1, 99)] == [(1, 0)]
-    desk.close()
+    stop(desk)
 
 
 def test_a_new_destination_never_makes_the_outbox_overflow(bench: Bench) -> None:
@@ -365,14 +365,14 @@ def test_a_new_destination_never_makes_the_outbox_overflow(bench: Bench) -> None
     bench.rules = BlockRules(epoch_max_days=100 / 86_400)
     desk = bench.desk()
     seal(bench, desk, 100)
-    desk.close()
+    stop(desk)
     bench.destinations = (ONE,)
     desk = bench.desk()
     status = desk.status()
     assert 0 < status.pending_bytes <= 8_000
     seal(bench, desk, 3)
     assert desk.status().dropped_blocks == 0
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
@@ -383,14 +383,14 @@ def test_a_destination_taken_out_of_the_site_no_longer_holds_anything(bench: Ben
     desk.receipted(TWO, receipt(blocks[1]))
     seal(bench, desk)
     desk.receipted(ONE, receipt(blocks[3]))
-    desk.close()
+    stop(desk)
     bench.destinations = (ONE,)
     desk = bench.desk()
     seal(bench, desk, 2)
     assert here(desk)[:2] == [(0, 0), (0, 4)]
-    desk.close()
+    stop(desk)
     bench.destinations = (ONE, TWO)
     desk = bench.desk()
     events = events_of(seal(bench, desk)[0].message)
     assert [event.fields for event in events if event.kind == EventKind.DESTINATION_ADDED] == [(TWO,)]
-    desk.close()
+    stop(desk)

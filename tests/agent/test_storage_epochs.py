@@ -15,7 +15,7 @@ from agent.desk import Desk
 from agent.errors import ChainDamagedError, KeyUnavailableError, StorageError
 from agent.keys import FileKeyStore
 from agent.stored import StoredBlock
-from tests.agent.storage_site import Bench, batch, kinds_of
+from tests.agent.storage_site import Bench, batch, kinds_of, stop
 
 DAY_MS = 86_400_000
 
@@ -37,12 +37,12 @@ def place(block: StoredBlock) -> tuple[int, int]:
 def test_the_session_key_is_kept_over_a_restart(bench: Bench) -> None:
     desk = bench.desk()
     assert [place(block) for block in take(bench, desk)] == [(0, 0)]
-    desk.close()
+    stop(desk)
     bench.clock.mono_ms += DAY_MS // 2
     desk = bench.desk()
     assert [place(block) for block in take(bench, desk)] == [(0, 1)]
     assert bench.keys.sessions() == (0,)
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
@@ -55,7 +55,7 @@ def test_an_epoch_that_is_over_is_closed_and_its_key_destroyed(bench: Bench) -> 
     assert (place(first), kinds_of(first.message)) == ((1, 0), [EventKind.EPOCH_OPEN])
     assert bench.keys.sessions() == (1,)
     assert [place(block) for block in take(bench, desk)] == [(1, 1)]
-    desk.close()
+    stop(desk)
     verdict = bench.verdict()
     assert verdict.proven
     assert verdict.chains[0].epochs == ((0, 2), (1, 2))
@@ -64,51 +64,51 @@ def test_an_epoch_that_is_over_is_closed_and_its_key_destroyed(bench: Bench) -> 
 def test_an_epoch_that_ran_out_while_the_agent_was_down_is_closed_at_start(bench: Bench) -> None:
     desk = bench.desk()
     take(bench, desk)
-    desk.close()
+    stop(desk)
     bench.clock.mono_ms += 2 * DAY_MS
     desk = bench.desk()
     last, first = take(bench, desk)
     assert (place(last), kinds_of(last.message)[0], kinds_of(last.message)[-1]) == ((0, 1), 1, EventKind.EPOCH_CLOSE)
     assert (place(first), kinds_of(first.message)) == ((1, 0), [EventKind.EPOCH_OPEN])
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
 def test_time_without_power_counts_for_the_epoch_when_utc_is_known(bench: Bench) -> None:
     desk = bench.desk()
     take(bench, desk)
-    desk.close()
+    stop(desk)
     bench.clock.boot, bench.clock.mono_ms = b"boot-two", 5_000
     bench.clock.utc_offset_ms += 3 * DAY_MS
     desk = bench.desk()
     assert [block.epoch for block in take(bench, desk)] == [0, 1]
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
 def test_a_lost_session_key_opens_a_new_epoch(bench: Bench) -> None:
     desk = bench.desk()
     take(bench, desk)
-    desk.close()
+    stop(desk)
     bench.keys.destroy_session(0)
     desk = bench.desk()
     (block,) = take(bench, desk)
     assert (place(block), kinds_of(block.message)[:2]) == ((1, 0), [1, 5])
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
 def test_a_session_key_that_others_can_read_stops_the_start_and_is_not_replaced(bench: Bench) -> None:
     desk = bench.desk()
     take(bench, desk)
-    desk.close()
+    stop(desk)
     (bench.folder / "keys" / "session-0.pem").chmod(0o644)
     with pytest.raises(KeyUnavailableError, match="chmod 600"):
         bench.desk()
     (bench.folder / "keys" / "session-0.pem").chmod(0o600)
     desk = bench.desk()
     assert [place(block) for block in take(bench, desk)] == [(0, 1)]
-    desk.close()
+    stop(desk)
 
 
 def test_a_key_store_that_refuses_lets_the_old_epoch_go_on_and_says_so(bench: Bench) -> None:
@@ -123,7 +123,7 @@ def test_a_key_store_that_refuses_lets_the_old_epoch_go_on_and_says_so(bench: Be
     shutil.rmtree(blocked)
     assert [place(block) for block in take(bench, desk)] == [(0, 2), (1, 0)]
     assert desk.status().fault_code == ""
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
@@ -137,19 +137,19 @@ def test_a_first_start_without_a_session_key_keeps_the_readings(bench: Bench) ->
     shutil.rmtree(blocked)
     bench.clock.mono_ms += 10_000
     assert [block.readings for block in desk.turn()] == [3]
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
 def test_a_crash_between_the_new_key_and_its_first_block_harms_nothing(bench: Bench) -> None:
     desk = bench.desk()
     take(bench, desk)
-    desk.close()
+    stop(desk)
     bench.keys.new_session(1)
     bench.clock.mono_ms += 2 * DAY_MS
     desk = bench.desk()
     assert [place(block) for block in take(bench, desk)] == [(0, 1), (1, 0)]
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
@@ -158,7 +158,7 @@ def chain_of(bench: Bench, blocks: int) -> None:
     for _ in range(blocks):
         bench.clock.mono_ms += 10_000
         assert take(bench, desk)
-    desk.close()
+    stop(desk)
 
 
 def files(bench: Bench) -> dict[str, bytes]:
@@ -224,7 +224,7 @@ def test_a_block_that_does_not_link_is_damage(bench: Bench, tmp_path: Path) -> N
     bench.clock.mono_ms = 999_000
     desk.intake.take(batch(bench.clock.mono_ms, values=(1, 2, 3)))
     (foreign,) = desk.turn(flush=True)
-    desk.close()
+    stop(desk)
     other.clock.mono_ms += 10_000
     chain_of(other, 2)
     shutil.copy(other.folder / "outbox.db", bench.folder / "outbox.db")
@@ -263,4 +263,4 @@ def test_a_second_agent_on_the_same_folder_is_refused(bench: Bench) -> None:
     desk = bench.desk()
     with pytest.raises(StorageError, match="another agent"):
         bench.desk()
-    desk.close()
+    stop(desk)

@@ -18,7 +18,7 @@ from agent.desk import Desk
 from agent.outbox import Commit
 from agent.reserve import Reserve
 from agent.stored import StoredBlock
-from tests.agent.storage_site import Bench, batch, events_of, receipt
+from tests.agent.storage_site import Bench, batch, events_of, receipt, stop
 
 PLATFORM = b"platform"
 
@@ -66,7 +66,7 @@ def test_an_io_error_keeps_the_readings_and_the_block_is_stored_later_with_the_s
     assert after.readings == 12
     faults = [event.fields for event in events_of(after.message) if event.kind == EventKind.STORAGE_FAULT]
     assert faults == [("storage-failed", "disk I/O error")]
-    desk.close()
+    stop(desk)
     verdict = bench.verdict()
     assert verdict.proven
     assert verdict.chains[0].readings == 8 * 3
@@ -87,7 +87,7 @@ def test_tries_come_in_growing_pauses(bench: Bench) -> None:
     assert pauses == [1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]
     bench.clock.mono_ms += 30_000
     assert len(desk.turn()) == 1
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
@@ -103,7 +103,7 @@ def test_a_commit_that_got_through_although_it_failed_is_not_repeated(bench: Ben
     (stored,) = desk.turn()
     assert stored.message == signed.message
     seal(bench, desk)
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
     assert len(bench.messages()) == 5
 
@@ -113,12 +113,12 @@ def test_stopping_while_the_disk_refuses_ends_all_the_same(bench: Bench) -> None
     seal(bench, desk, 3)
     with no_file_may_grow(bench.folder / "outbox.db-wal"):
         seal(bench, desk)
-        assert desk.close() == ()
+        assert stop(desk) == ()
     assert len(bench.messages()) == 3
     desk = bench.desk()
     (block,) = seal(bench, desk)
     assert events_of(block.message)[0].fields[2] is False
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
@@ -141,7 +141,7 @@ def test_a_full_file_gives_receipted_blocks_up_and_nothing_else(bench: Bench) ->
     remaining = [block.number for block in desk.fetch(0, 0, None, 10_000)]
     assert remaining[0] == 0
     assert remaining[1:41] == list(range(21, 61))
-    desk.close()
+    stop(desk)
     assert bench.verdict().chains[0].missing
 
 
@@ -158,7 +158,7 @@ def test_without_a_destination_a_full_disk_gives_nothing_up(bench: Bench) -> Non
     bench.clock.mono_ms += 60_000
     assert desk.turn() == ()
     assert len(desk.fetch(0, 0, None, 10_000)) == held
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 

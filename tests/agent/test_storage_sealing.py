@@ -14,7 +14,7 @@ from agent.desk import Desk
 from agent.flash import FlashBudget
 from agent.stored import StoredBlock
 from drivers.profile import Kind
-from tests.agent.storage_site import DEVICES, METER, Bench, batch, events_of, kinds_of, point, profile
+from tests.agent.storage_site import DEVICES, METER, Bench, batch, events_of, kinds_of, point, profile, stop
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def bench(tmp_path: Path) -> Bench:
 def desk(bench: Bench) -> Iterator[Desk]:
     made = bench.desk()
     yield made
-    made.close()
+    stop(made)
     assert bench.verdict().proven
 
 
@@ -84,7 +84,7 @@ def test_a_block_is_sealed_when_it_is_full_and_the_rest_waits(bench: Bench) -> N
         desk.intake.take(batch(bench.clock.mono_ms))
     assert [block.readings for block in desk.turn()] == [10, 10]
     assert [block.readings for block in run(bench, desk, begun + 11_000)] == [4]
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
@@ -131,7 +131,7 @@ def test_an_event_waits_no_longer_than_a_reading(bench: Bench, desk: Desk) -> No
 def test_the_boot_event_tells_how_the_run_before_ended(bench: Bench) -> None:
     desk = bench.desk()
     begun = started(bench, desk)
-    desk.close()
+    stop(desk)
     bench.clock.mono_ms += 5_000
     desk = bench.desk()
     (block,) = run(bench, desk, bench.clock.mono_ms + 10_000)
@@ -142,7 +142,7 @@ def test_the_boot_event_tells_how_the_run_before_ended(bench: Bench) -> None:
     (block,) = run(bench, desk, bench.clock.mono_ms + 10_000)
     assert events_of(block.message)[0].fields == (b"boot-one", begun + 15_000, False)
     assert kinds_of(block.message) == [1, 11, 12]
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
@@ -166,7 +166,7 @@ def test_setting_utc_is_told_once_and_a_step_each_time(bench: Bench) -> None:
     bench.clock.utc_offset_ms -= 101
     heartbeat()
     assert seen == [[], [2], [2], [], [], [2]]
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
@@ -179,7 +179,7 @@ def test_a_long_dictionary_is_spread_over_blocks_before_its_first_reading(bench:
     assert len(blocks) > 3
     assert max(len(block.message) for block in blocks) <= 65_536
     assert sum(block.readings for block in blocks) == 400
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
@@ -190,7 +190,7 @@ def test_a_device_keeps_its_id_and_any_change_is_a_new_entry(bench: Bench) -> No
         desk.intake.take(batch(bench.clock.mono_ms, len(devices) - 1))
         (block,) = desk.turn()
         entries.append(desk._sealing._writer.position.tables)
-        desk.close()
+        stop(desk)
         return kinds_of(block.message)
 
     entries: list[object] = []
@@ -223,7 +223,7 @@ def test_a_reading_that_no_block_can_hold_costs_itself_and_nothing_else(bench: B
     bench.clock.mono_ms += 10_000
     (after,) = desk.turn()
     assert [event.fields for event in events_of(after.message)] == [("cannot-seal", "value-range")]
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 
@@ -243,7 +243,7 @@ def test_over_the_flash_budget_readings_wait_longer_but_a_minute_at_most(bench: 
     assert ages[0] == 10.0
     assert 10.0 < max(ages) <= 60.0
     assert desk.status().max_age_s > 10.0
-    desk.close()
+    stop(desk)
     assert bench.verdict().proven
 
 

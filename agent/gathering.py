@@ -53,14 +53,6 @@ class Gathering:
         self._cut += len(columns.points)
         return columns
 
-    def put_back(self, columns: Columns) -> None:
-        """Undo the last ``cut``: the readings could not be sealed."""
-        self._cut -= len(columns.points)
-        self._mono_ms[:0] = columns.mono_ms
-        self._points[:0] = columns.points
-        self._values[:0] = columns.values
-        self._statuses.extendleft((self._cut + row, status) for row, status in reversed(columns.statuses))
-
     def _cut_statuses(self, end: int) -> tuple[tuple[int, int], ...]:
         found = []
         while self._statuses and self._statuses[0][0] < end:

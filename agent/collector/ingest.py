@@ -48,7 +48,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipted:
-    """A receipt that the broker took in."""
+    """A receipt that was signed and sent."""
 
     gateway: bytes
     place: Place

@@ -34,6 +34,7 @@ QUEUE_BLOCKS: Final = 2000
 TICK_S: Final = 0.1
 IDLE_S: Final = 0.5
 RETRY_S: Final = 1.0
+_SENT: Final = frozenset({Outcome.ACCEPTED, Outcome.NO_SUBSCRIBERS})
 
 
 class CollectorStoppedError(AgentError):
@@ -47,7 +48,8 @@ class Totals:
     """Counters of this run.
 
     Attributes:
-        reasons: refusals by kebab-case reason.
+        refused: receipts and questions that the broker did not take.
+        reasons: refusals of messages by kebab-case reason.
         fault: sentence of the last failed transaction, empty since the last good one.
     """
 
@@ -56,6 +58,7 @@ class Totals:
     duplicates: int = 0
     receipts: int = 0
     resends: int = 0
+    refused: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     fault: str = ""
 
@@ -236,13 +239,15 @@ class Service:
         answer.add_done_callback(lambda done: self._answered(due, done.result().outcome))
 
     def _answered(self, due: Due, outcome: Outcome) -> None:
-        """A receipt that nobody took is not repeated by itself: the gateway repeats a block and gets it again."""
+        """A receipt that the gateway was not there to take is signed all the same: it gets it again for any block."""
         if outcome is Outcome.LOST:
             self._owed.failed(due)
-        elif outcome is Outcome.ACCEPTED and isinstance(due, ReceiptDue):
+        elif outcome not in _SENT:
+            self.totals.refused += 1
+        elif isinstance(due, ReceiptDue):
             self.totals.receipts += 1
             self._sent.put(Receipted(gateway=due.gateway, place=due.place))
-        elif outcome is Outcome.ACCEPTED:
+        else:
             self.totals.resends += 1
 
 

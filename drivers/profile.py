@@ -7,6 +7,8 @@ from decimal import Decimal
 from enum import Enum, IntEnum
 
 from drivers.errors import ProfileError
+from drivers.profile_about import Access, Doubt, Evidence, Ratio, WriteRule
+from drivers.profile_about import Label as Label  # noqa: PLC0414 - callers find it here
 
 
 class Kind(IntEnum):
@@ -103,14 +105,6 @@ class ModbusLocation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
-    """A name in both languages."""
-
-    en: str
-    zh: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """One quantity of a device model.
 
@@ -124,6 +118,8 @@ class Point:
         sentinels: raw numbers (before scale) that mean 'no value'.
         period_s: how often it is read, seconds.
         urgent: whether a change is to be sealed at once.
+        access: read, written, or both.
+        write: what may be written; None if nothing may.
     """
 
     name: str
@@ -139,6 +135,8 @@ class Point:
     sentinels: tuple[int, ...] = ()
     period_s: float = 10.0
     urgent: bool = False
+    access: Access = Access.READ
+    write: WriteRule | None = None
 
 
 class Parity(Enum):
@@ -208,6 +206,26 @@ class Example:
     reply: bytes
     expect: tuple[Expected, ...]
     framing: Framing = Framing.RTU
+    evidence: Evidence = Evidence.CONSTRUCTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """How the model is recognised on a line.
+
+    Attributes:
+        location: register to read; None if the device offers none.
+        values: raw numbers that it may hold there, under ``mask``; empty with ``own_unit``.
+        mask: bits that count.
+        own_unit: the register holds the device's own address.
+        alike: ids of profiles that cannot be told apart by this.
+    """
+
+    location: ModbusLocation | None
+    values: tuple[int, ...] = ()
+    mask: int | None = None
+    own_unit: bool = False
+    alike: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +237,12 @@ class Profile:
         protocol: name in ``drivers.registry``, such as ``modbus``.
         digest: first 16 bytes of SHA-256 over the file as stored (block format: profile-hash).
         source: manual or map the addresses come from, with revision or page.
-        proof: what proves the profile.
+        proof: what proves the profile, computed from its evidence: a word of ``profile_about.Proof``.
+        points: what is polled.
+        controls: settings and outputs that are described and never polled; nothing writes them yet.
+        confirmed_by: independent sources that give the same map.
+        ratios: answers that the site has to give.
+        family: class of device, such as ``soil``; empty if not said.
     """
 
     id: str
@@ -235,6 +258,17 @@ class Profile:
     limits: Limits
     points: tuple[Point, ...]
     examples: tuple[Example, ...] = ()
+    controls: tuple[Point, ...] = ()
+    confirmed_by: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    ratios: tuple[Ratio, ...] = ()
+    fingerprint: Fingerprint | None = None
+    family: str = ""
+
+    @property
+    def readable(self) -> tuple[Point, ...]:
+        """Everything that can be read: the points, then the controls that are not only written."""
+        return (*self.points, *(point for point in self.controls if point.access is not Access.WRITE))
 
     def index_of(self, name: str) -> int:
         """Give the index of the point called ``name``; ProfileError if there is none."""

@@ -64,9 +64,10 @@ def _check_example(profile: Profile, number: int, path: Path) -> Iterator[Findin
     except DecodeError as error:
         yield Finding(code="example-unreadable", where=where, params=about | {"detail": error.detail})
         return
+    by_name = {profile.readable[index].name: index for index in values}
     for expected in example.expect:
-        index = profile.index_of(expected.point)
-        shown = _shown(values[index], profile.points[index].exponent) if index in values else "nothing"
+        index = by_name.get(expected.point)
+        shown = "nothing" if index is None else _shown(values[index], profile.readable[index].exponent)
         if not _agrees(shown, expected.value):
             params = about | {"point": expected.point, "found": shown, "expected": expected.value or "null"}
             yield Finding(code="example-differs", where=f"{where}.expect.{expected.point}", params=params)

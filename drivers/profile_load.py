@@ -18,8 +18,11 @@ from typing import Final, TypeVar
 
 from drivers.errors import ProfileError
 from drivers.profile import Example, Limits, Point, Profile
+from drivers.profile_about import Access, Doubt
+from drivers.profile_commissioning import read_doubt, read_fingerprint, read_ratios
 from drivers.profile_fields import Fields, hint
-from drivers.profile_point import read_point
+from drivers.profile_point import is_polled, read_point
+from drivers.profile_proof import proof_of
 from drivers.profile_sections import is_forbidden, overlaps, read_example, read_head, read_limits, read_line
 
 T = TypeVar("T")
@@ -28,7 +31,8 @@ LOCAL_ROOT: Final = Path("/etc/tidegate/profiles")
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*")
 _KEYS: Final = (
-    "schema", "vendor", "model", "name", "protocol", "source", "proof", "line", "limits", "point", "example",
+    "schema", "vendor", "model", "name", "class", "protocol", "source", "confirmed_by", "line", "limits", "ratios",
+    "fingerprint", "doubt", "point", "example",
 )  # fmt: skip
 _MAX_FILE_BYTES: Final = 1_000_000
 
@@ -106,9 +110,16 @@ class _Reader:
         line = self._try(partial(read_line, top))
         limits = self._try(partial(read_limits, top))
         tables = self._tables("point")
-        points = tuple(self._points(tables))
-        self._cross_check(points, limits)
-        examples = tuple(self._examples({_name_or(data, number) for number, data in enumerate(tables, 1)}))
+        described = tuple(self._points(tables))
+        points = tuple(point for data, point in described if is_polled(data, point))
+        controls = tuple(point for data, point in described if not is_polled(data, point))
+        self._cross_check(points, controls, limits)
+        names = {_name_or(data, number) for number, data in enumerate(tables, 1)}
+        unread = {point.name for point in controls if point.access is Access.WRITE}
+        examples = tuple(self._examples(names - unread))
+        ratios = self._try(partial(read_ratios, top, names)) or ()
+        fingerprint = self._try(partial(read_fingerprint, top))
+        doubts = tuple(self._doubts(names))
         if self._faults or head is None or line is None or limits is None:
             return Parsed(profile=None, faults=tuple(self._faults))
         profile = Profile(
@@ -119,12 +130,18 @@ class _Reader:
             protocol=head.protocol,
             digest=hashlib.sha256(self._content).digest()[:16],
             source=head.source,
-            proof=head.proof,
+            proof=proof_of(head.source, head.confirmed_by, examples),
             line=line.settings,
             unit=line.unit,
             limits=limits,
             points=points,
             examples=examples,
+            controls=controls,
+            confirmed_by=head.confirmed_by,
+            doubts=doubts,
+            ratios=ratios,
+            fingerprint=fingerprint,
+            family=head.family,
         )
         return Parsed(profile=profile, faults=())
 
@@ -135,14 +152,14 @@ class _Reader:
             self._faults.append(fault)
             return None
 
-    def _points(self, tables: Sequence[object]) -> Iterator[Point]:
+    def _points(self, tables: Sequence[object]) -> Iterator[tuple[object, Point]]:
         if not tables:
             self._faults.append(self._top.fault("point", "a profile needs at least one"))
         for number, data in enumerate(tables, 1):
             where = f"{self._path}: point[{_name_or(data, number)}]"
             point = self._try(partial(read_point, data, where))
             if point is not None:
-                yield point
+                yield data, point
 
     def _tables(self, key: str) -> list[object]:
         return self._try(partial(self._top.items, key)) or []
@@ -154,9 +171,19 @@ class _Reader:
             if example is not None:
                 yield example
 
-    def _cross_check(self, points: tuple[Point, ...], limits: Limits | None) -> None:
+    def _doubts(self, names: set[str]) -> Iterator[Doubt]:
+        for number, data in enumerate(self._tables("doubt"), 1):
+            doubt = self._try(partial(read_doubt, data, f"{self._path}: doubt[{number}]", names))
+            if doubt is not None:
+                yield doubt
+
+    def _cross_check(self, points: tuple[Point, ...], controls: tuple[Point, ...], limits: Limits | None) -> None:
+        if controls and not points:
+            self._faults.append(
+                self._top.fault("point", "none of them is polled: nothing shows that the device lives")
+            )
         names: set[str] = set()
-        for point in points:
+        for point in (*points, *controls):
             if point.name in names:
                 self._faults.append(ProfileError(f"{self._path}: point[{point.name}].name", "stands twice"))
             names.add(point.name)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
 from drivers.profile import Kind, Label, ModbusLocation, NumberType, Point, PointClass, Table, WordOrder
+from drivers.profile_about import Access
 from drivers.profile_fields import Fields, hint
+from drivers.profile_write import read_write
 from drivers.units import UNITS
 
 _KEYS: Final = (
     "name", "label", "at", "unit", "scale", "decimals", "exponent", "kind", "class", "range", "sentinels", "every_s",
-    "urgent",
+    "urgent", "access", "write",
 )  # fmt: skip
 _AT_KEYS: Final = ("table", "address", "type", "words", "bit")
 _NAME: Final = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
-_LABEL_KEYS: Final = ("en", "zh")
+LABEL_KEYS: Final = ("en", "zh")
 _ADDRESSES: Final = 65536
 _MOST_DIGITS: Final = 18
 _FINEST: Final = -18  # block format: exponent is -18..18
@@ -31,11 +34,12 @@ _TYPES: Final = {t.value: t for t in NumberType}
 _WORDS: Final = {w.value: w for w in WordOrder}
 _KINDS: Final = {k.name.lower(): k for k in Kind}
 _CLASSES: Final = {c.name.lower(): c for c in PointClass}
+_ACCESS: Final = {a.value: a for a in Access}
 
 
 def read_label(fields: Fields, key: str) -> Label:
     """Read a name in both languages."""
-    both = fields.sub(key, _LABEL_KEYS)
+    both = fields.sub(key, LABEL_KEYS)
     return Label(en=both.text("en"), zh=both.text("zh"))
 
 
@@ -45,7 +49,7 @@ def read_point(data: object, where: str) -> Point:
     name = fields.text("name")
     if not _NAME.fullmatch(name) or len(name) > 128:
         raise fields.fault("name", f"is {name!r}: lower-case words of a-z, 0-9 and _, joined by dots")
-    location = _location(fields)
+    location = read_location(fields)
     default_kind = Kind.STATE if location.type is NumberType.BIT else Kind.GAUGE
     kind = fields.choice("kind", _KINDS, default_kind)
     if location.type is NumberType.BIT and kind in (Kind.GAUGE, Kind.COUNTER):
@@ -57,6 +61,9 @@ def read_point(data: object, where: str) -> Point:
     if kind in (Kind.STATE, Kind.EVENT) and (scale != 1 or exponent != 0):
         raise fields.fault("scale", "a state or event is not scaled")
     low, high = _range(fields)
+    access = fields.choice("access", _ACCESS, Access.READ)
+    if access is Access.WRITE and fields.has("every_s"):
+        raise fields.fault("every_s", 'a point with access = "w" is never read')
     return Point(
         name=name,
         label=read_label(fields, "label"),
@@ -71,10 +78,19 @@ def read_point(data: object, where: str) -> Point:
         sentinels=_sentinels(fields, location.type),
         period_s=_period(fields),
         urgent=fields.flag("urgent", default=False),
+        access=access,
+        write=read_write(fields, location.table, access),
     )
 
 
-def _location(fields: Fields) -> ModbusLocation:
+def is_polled(data: object, point: Point) -> bool:
+    """Tell whether a point is polled: what can be written too only is where the file names a period."""
+    named = isinstance(data, Mapping) and "every_s" in data
+    return point.access is Access.READ or (point.access is Access.READ_WRITE and named)
+
+
+def read_location(fields: Fields) -> ModbusLocation:
+    """Read ``at``: where a value stands in a Modbus device."""
     at = Fields(fields.raw("at"), fields.at("at"), _AT_KEYS)
     table = at.choice("table", TABLES)
     address = at.integer("address", 0, _ADDRESSES - 1)

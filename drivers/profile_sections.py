@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import Final
 
 from drivers.profile import Example, Expected, Framing, Label, Limits, LineSettings, Parity, Point, Table
+from drivers.profile_about import Evidence
 from drivers.profile_fields import Fields, hint
 from drivers.profile_point import TABLES, read_label
 
-PROOFS: Final = ("capture", "manual example", "two sources", "one source", "nothing")
 NO_VALUE: Final = "null"
 """What an example expects of a point that has no value."""
 
@@ -19,7 +19,12 @@ _LINE_KEYS: Final = ("baud", "parity", "stop_bits", "data_bits", "unit")
 _LIMIT_KEYS: Final = (
     "block_registers", "block_bits", "gap_registers", "forbidden", "turnaround_ms", "pipeline",
 )  # fmt: skip
-_EXAMPLE_KEYS: Final = ("source", "framing", "request", "reply", "expect")
+_EXAMPLE_KEYS: Final = ("source", "evidence", "framing", "request", "reply", "expect")
+_EVIDENCE: Final = {e.value: e for e in Evidence}
+FAMILIES: Final = (
+    "electricity", "air", "co2", "gas", "soil", "weather", "light", "oxygen", "water", "level", "distance", "contact",
+    "relay", "drive", "coupler", "bench",
+)  # fmt: skip
 _PROTOCOLS: Final = {"modbus": "modbus"}
 _PARITIES: Final = {p.name.lower(): p for p in Parity}
 _FRAMINGS: Final = {f.value: f for f in Framing}
@@ -50,7 +55,8 @@ class Head:
     label: Label
     protocol: str
     source: str
-    proof: str
+    confirmed_by: tuple[str, ...]
+    family: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +75,16 @@ def read_head(top: Fields) -> Head:
         label=read_label(top, "name"),
         protocol=top.choice("protocol", _PROTOCOLS),
         source=top.text("source"),
-        proof=top.choice("proof", {word: word for word in PROOFS}),
+        confirmed_by=tuple(_confirmations(top)),
+        family=top.choice("class", {word: word for word in FAMILIES}, ""),
     )
+
+
+def _confirmations(top: Fields) -> Iterator[str]:
+    for source in top.items("confirmed_by"):
+        if not isinstance(source, str) or not source.strip():
+            raise top.fault("confirmed_by", "has to be an array of texts in quotes")
+        yield source
 
 
 def read_line(top: Fields) -> LineDefaults:
@@ -134,4 +148,5 @@ def read_example(data: object, where: str, names: set[str]) -> Example:
         reply=fields.octets("reply"),
         expect=tuple(expected),
         framing=fields.choice("framing", _FRAMINGS, Framing.RTU),
+        evidence=fields.choice("evidence", _EVIDENCE, Evidence.CONSTRUCTED),
     )

@@ -10,7 +10,7 @@ from drivers.protocols.modbus_values import compile_block
 
 
 def covered_points(profile: Profile, example: Example) -> dict[int, Value]:
-    """Give the mantissa of each point that lies whole inside the addresses the example asks for, by its index.
+    """Give the mantissa of each readable point that lies whole inside what the example asks for, by its index.
 
     Raises:
         DecodeError: the frames do not belong together, hold no data, or none of the points.
@@ -21,10 +21,11 @@ def covered_points(profile: Profile, example: Example) -> dict[int, Value]:
     assert request is not None  # it was given
     table = Table(request[0])
     first, count = int.from_bytes(request[1:3], "big"), int.from_bytes(request[3:5], "big")
-    inside = [i for i, point in enumerate(profile.points) if _is_inside(point, table, first, count)]
+    points = profile.readable
+    inside = [i for i, point in enumerate(points) if _is_inside(point, table, first, count)]
     if not inside:
         raise DecodeError(DecodeFault.REPLY_MISMATCH, "no point lies inside the addresses that are read here")
-    values, _ = compile_block([profile.points[i] for i in inside], first, count).columns(data)
+    values, _ = compile_block([points[i] for i in inside], first, count).columns(data)
     return dict(zip(inside, values, strict=True))
 
 

@@ -14,7 +14,6 @@ model = "SDM120"
 name = { en = "Meter", zh = "电表" }
 protocol = "modbus"
 source = "a map"
-proof = "capture"
 
 [[point]]
 name = "voltage"

@@ -18,7 +18,6 @@ model = "EX1"
 name = { en = "Example meter", zh = "示例电表" }
 protocol = "modbus"
 source = "Example EX1 register map, rev 1.4, page 8"
-proof = "one source"
 """
 _POINT = """
 [[point]]
@@ -116,7 +115,7 @@ def test_a_bit_is_a_state_without_unit(tmp_path: Path) -> None:
         (('zh = "电压"', 'zh = ""'), "point[voltage].label.zh", "text in quotes"),
         (('name = "voltage"', 'name = "Voltage L1"'), "point[Voltage L1].name", "lower-case"),
         (("schema = 1", "schema = 2"), "schema", "outside 1 to 1"),
-        (('proof = "one source"', 'proof = "trust me"'), "proof", "one of"),
+        (('protocol = "modbus"', 'protocol = "modbus"\nproof = "capture"'), "proof", "unknown key"),
         (('protocol = "modbus"', 'protocol = "modbux"'), "protocol", "did you mean 'modbus'?"),
         (('model = "EX1"', "model = 1"), "model", "text in quotes"),
         (('voltage = "230.0"', 'voltag = "230.0"'), "example[1].expect.voltag", "did you mean 'voltage'?"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +48,22 @@ def _field(pid: int, file: str, name: str) -> int:
         if line.startswith(name):
             return int(line.split()[1])
     raise OSError(f"no {name} in /proc/{pid}/{file}")
+
+
+@contextmanager
+def bytecode_kept() -> Iterator[None]:
+    """Let the programs that are started keep their bytecode, as installed ones do, in a folder that goes afterwards.
+
+    Checks run with PYTHONDONTWRITEBYTECODE; each start would then compile everything anew (measured: 0.1 s).
+    """
+    with tempfile.TemporaryDirectory(prefix="tidegate-bytecode-") as folder:
+        before = {name: os.environ.pop(name, None) for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")}
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["PYTHONPYCACHEPREFIX"]
+            os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def median(values: Iterable[float]) -> float:

@@ -111,18 +111,23 @@ class Desk:
             return ()
         return self._commit(now_ms)
 
-    def finish(self) -> tuple[StoredBlock, ...]:
-        """Seal and commit what waits and mark the stop as clean, as far as the disk lets it."""
+    def flush(self) -> tuple[StoredBlock, ...]:
+        """Seal and commit what waits, as far as the disk lets it; no heartbeat if nothing does."""
         stored: list[StoredBlock] = []
         if self._committing.retry_ms is not None:
             stored += self.turn(flush=True)
         if self._committing.retry_ms is None and (self._rules.opening or not self.intake.empty()):
             stored += self.turn(flush=True)
+        return tuple(stored)
+
+    def finish(self) -> tuple[StoredBlock, ...]:
+        """Seal and commit what waits and mark the stop as clean, as far as the disk lets it."""
+        stored = self.flush()
         last = self._outbox.last
         if self._committing.retry_ms is None and not self._committing.frozen and last is not None:
             self._committing.begin(Commit(state=((CLEAN_SEQ, last.seq),), destinations=self._custody.changes(())))
             self._commit(self._now_ms())
-        return tuple(stored)
+        return stored
 
     def close(self) -> None:
         """Let go of the file; nothing may be asked afterwards."""

@@ -30,6 +30,7 @@ from agent.health import AgentStatus, is_alive
 from agent.keys import FileKeyStore, parse_key_line
 from agent.killpoint import VARIABLE as KILL_VARIABLE
 from agent.killpoint import armed
+from agent.mqtt_state import Phase
 from agent.opening import Profiles, RegistryPort
 from agent.recording import Recorder
 from agent.sdnotify import Notifier
@@ -152,15 +153,25 @@ class Agent:
                 task.cancel()
 
     async def _shut_down(self) -> None:
-        """Stop polling, seal and commit what was read, publish what the brokers take within two seconds."""
+        """Stop polling, seal and commit what was read, publish it and wait for receipts for up to two seconds."""
         self._notify.stopping()
         _log.info("stopping")
         await self._buses.stop()
-        await self._storage.close()
+        try:
+            await self._storage.flush()
+        except StorageError as error:
+            _log.error("what was read last is not stored: %s", error)
         for _ in range(round(PUBLISH_PATIENCE_S / PUBLISH_LOOK_S)):
-            await asyncio.sleep(PUBLISH_LOOK_S)
-            if not any(uplink.status().in_flight for uplink in self._uplinks):
+            if not self._owes():
                 break
+            await asyncio.sleep(PUBLISH_LOOK_S)
+
+    def _owes(self) -> bool:
+        """Tell whether a destination that can be reached has not receipted everything."""
+        statuses = [uplink.status() for uplink in self._uplinks]
+        reached = {status.kid for status in statuses if status.link.phase is Phase.CONNECTED}
+        pending = (one for one in self._storage.status().destinations if one.pending_blocks)
+        return any(one.kid in reached for one in pending)
 
     async def _run_uplink(self, index: int) -> None:
         from agent.uplink import Uplink  # noqa: PLC0415 - paho is loaded only where there is a broker

@@ -83,6 +83,10 @@ class StoragePort(Handover):
         """Seal and commit what was handed over, tell ``on_sealed``, end. What is offered afterwards is refused."""
 
     @abstractmethod
+    def _deliver(self, stored: tuple[StoredBlock, ...]) -> None:
+        """Let ``_publish`` be called in the loop, in the order of the calls."""
+
+    @abstractmethod
     async def _ask(self, question: Callable[[Desk], T]) -> T:
         """Let the desk answer between two commits."""
 
@@ -127,6 +131,20 @@ class StoragePort(Handover):
             return outcome
 
         return await self._ask(take)
+
+    async def flush(self) -> None:
+        """Seal and commit what was handed over and tell ``on_sealed``; receipts can still come in afterwards.
+
+        Raises:
+            StorageError: the disk refuses, or storage has ended.
+        """
+
+        def seal(desk: Desk) -> None:
+            self._drain(desk, self._now_ms())
+            self._deliver(desk.flush())
+            self._look(desk)
+
+        await self._ask(seal)
 
     def status(self) -> StorageStatus:
         """Tell how things were when the desk last did something."""
@@ -233,8 +251,8 @@ class Storage(StoragePort):
                 self._event.wait(self._pause_s(desk))
                 self._event.clear()
                 self._answer(desk)
-                self._tell(self._publish, self._run(desk))
-            self._tell(self._publish, self._finish(desk))
+                self._deliver(self._run(desk))
+            self._deliver(self._finish(desk))
         finally:
             self._desk = None
             if not self._closing:
@@ -252,9 +270,11 @@ class Storage(StoragePort):
                 self._tell(_fulfil, answer, result)
             self._questions.popleft()
 
+    def _deliver(self, stored: tuple[StoredBlock, ...]) -> None:
+        if stored:
+            self._tell(self._publish, stored)
+
     def _tell(self, call: Callable[..., None], *arguments: object) -> None:
-        if call == self._publish and not arguments[0]:
-            return
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call, *arguments)
 

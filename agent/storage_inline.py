@@ -9,6 +9,7 @@ from typing import TypeVar
 from agent.desk import Desk
 from agent.errors import StorageError
 from agent.storage import StoragePort
+from agent.stored import StoredBlock
 
 T = TypeVar("T")
 
@@ -36,6 +37,9 @@ class InlineStorage(StoragePort):
     def _wake(self) -> None:
         self._disarm()
         self._timer = self._loop.call_later(0, self._fire)
+
+    def _deliver(self, stored: tuple[StoredBlock, ...]) -> None:
+        self._publish(stored)
 
     async def _ask(self, question: Callable[[Desk], T]) -> T:
         if self._desk is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from agent.bus import BusPoller, Loan
@@ -31,7 +32,7 @@ from drivers.clock import Clock
 from drivers.errors import DriverError, LinkDownError, NoReplyError, RefusedError
 from drivers.profile import Point
 from drivers.reading import exact
-from drivers.sources import Read, Urgency
+from drivers.sources import Device, Read, Urgency
 
 _MOST_EXCHANGES: Final = 128  # a block that is refused again and again is cut in two at most so often
 
@@ -119,7 +120,7 @@ class AgentDesk:
             if read is None or position is None:
                 break
             try:
-                batch = await poller.ask(Urgency.TECHNICIAN, position, lambda one, read=read: one.read(read))
+                batch = await poller.ask(Urgency.TECHNICIAN, position, partial(_read, read))
             except (DriverError, BusLentError) as error:
                 if isinstance(error, RefusedError) and error.replanned:
                     continue
@@ -147,6 +148,10 @@ class AgentDesk:
             error_code=code,
             error=sentence,
         )
+
+
+async def _read(read: Read, device: Device) -> Batch:
+    return await device.read(read)
 
 
 def _next(reads: Sequence[Read], left: set[int]) -> Read | None:

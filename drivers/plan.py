@@ -8,7 +8,7 @@ the fewest blocks, because every part of a readable block is readable too.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drivers.profile import Limits, Point, Table
 
@@ -34,11 +34,17 @@ def plan(points: Sequence[Point], limits: Limits, due: Collection[int] | None = 
     """Cover the points ``due`` (all of them if None) with as few blocks as the device's limits allow.
 
     No block is longer than the limits, skips a hole of more than ``gap_registers`` addresses (bits too) or touches a
-    forbidden one. A point longer than the limit still gets a block of its own.
+    forbidden one. A point longer than the limit still gets a block of its own, and so does one whose reading has a
+    side effect. A value and its scale register are one point here: they are never read apart.
     """
     wanted = range(len(points)) if due is None else sorted(due)
-    ordered = sorted(wanted, key=lambda i: (points[i].location.table.value, points[i].location.address))
-    return tuple(_blocks(points, limits, ordered))
+    ordered = sorted(wanted, key=lambda i: (points[i].location.table.value, points[i].location.first))
+    untouched = tuple((p.location.table, p.location.first, p.location.end - 1) for p in points if p.side_effect)
+    if not untouched:
+        return tuple(_blocks(points, limits, ordered))
+    careful = replace(limits, forbidden=(*limits.forbidden, *untouched))
+    together = _blocks(points, careful, [i for i in ordered if not points[i].side_effect])
+    return (*together, *(block_of(points, (i,)) for i in ordered if points[i].side_effect))
 
 
 def split(block: Block, points: Sequence[Point]) -> tuple[Block, Block] | None:
@@ -46,11 +52,11 @@ def split(block: Block, points: Sequence[Point]) -> tuple[Block, Block] | None:
 
     Most refusals come from an undefined address inside a hole, so the hole goes first.
     """
-    ordered = sorted(block.points, key=lambda i: points[i].location.address)
+    ordered = sorted(block.points, key=lambda i: points[i].location.first)
     best: tuple[int, int, int] | None = None
     for cut in range(1, len(ordered)):
         end = max(_end(points[i]) for i in ordered[:cut])
-        hole = points[ordered[cut]].location.address - end
+        hole = points[ordered[cut]].location.first - end
         if hole < 0:  # the two share a register
             continue
         rank = (hole, -abs(2 * cut - len(ordered)), cut)
@@ -63,14 +69,14 @@ def split(block: Block, points: Sequence[Point]) -> tuple[Block, Block] | None:
 
 def block_of(points: Sequence[Point], chosen: Collection[int]) -> Block:
     """Give the one block that covers the points ``chosen``, all of one table."""
-    first = min(points[i].location.address for i in chosen)
+    first = min(points[i].location.first for i in chosen)
     end = max(_end(points[i]) for i in chosen)
     table = points[next(iter(chosen))].location.table
     return Block(table=table, first=first, count=end - first, points=tuple(sorted(chosen)))
 
 
 def _end(point: Point) -> int:
-    return point.location.address + point.location.count
+    return point.location.end
 
 
 def _blocks(points: Sequence[Point], limits: Limits, ordered: Sequence[int]) -> Iterator[Block]:
@@ -79,15 +85,13 @@ def _blocks(points: Sequence[Point], limits: Limits, ordered: Sequence[int]) -> 
     for index in ordered:
         at = points[index].location
         table = points[run[-1]].location.table if run else None
-        if run and not (
-            table is at.table and _may_join(at.table, first, end, at.address, at.address + at.count, limits)
-        ):
+        if run and not (table is at.table and _may_join(at.table, first, end, at.first, at.end, limits)):
             yield block_of(points, run)
             run = []
         if not run:
-            first, end = at.address, 0
+            first, end = at.first, 0
         run.append(index)
-        end = max(end, at.address + at.count)
+        end = max(end, at.end)
     if run:
         yield block_of(points, run)
 

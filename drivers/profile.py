@@ -9,6 +9,11 @@ from enum import Enum, IntEnum
 from drivers.errors import ProfileError
 from drivers.profile_about import Access, Doubt, Evidence, Ratio, WriteRule
 from drivers.profile_about import Label as Label  # noqa: PLC0414 - callers find it here
+from drivers.profile_location import Encoding as Encoding  # noqa: PLC0414
+from drivers.profile_location import ModbusLocation as ModbusLocation  # noqa: PLC0414
+from drivers.profile_location import NumberType as NumberType  # noqa: PLC0414
+from drivers.profile_location import Table as Table  # noqa: PLC0414
+from drivers.profile_location import WordOrder as WordOrder  # noqa: PLC0414
 
 
 class Kind(IntEnum):
@@ -35,75 +40,6 @@ class Framing(Enum):
     TCP = "tcp"
 
 
-class Table(Enum):
-    """Modbus data tables (Modbus Application Protocol V1.1b3, 4.3); the value is the read function."""
-
-    COIL = 1
-    DISCRETE_INPUT = 2
-    HOLDING_REGISTER = 3
-    INPUT_REGISTER = 4
-
-    @property
-    def is_bits(self) -> bool:
-        """Whether an address of this table holds one bit rather than 16."""
-        return self in (Table.COIL, Table.DISCRETE_INPUT)
-
-
-class NumberType(Enum):
-    """How registers become a number."""
-
-    BIT = "bit"
-    U16 = "u16"
-    I16 = "i16"
-    U32 = "u32"
-    I32 = "i32"
-    U64 = "u64"
-    I64 = "i64"
-    F32 = "f32"
-    F64 = "f64"
-
-    @property
-    def registers(self) -> int:
-        """Registers that one value takes."""
-        return {"bit": 1, "u16": 1, "i16": 1, "u32": 2, "i32": 2, "u64": 4, "i64": 4, "f32": 2, "f64": 4}[self.value]
-
-    @property
-    def is_float(self) -> bool:
-        """Whether the wire holds IEEE 754."""
-        return self in (NumberType.F32, NumberType.F64)
-
-
-class WordOrder(Enum):
-    """Order of the bytes ABCD of a multi-register value on the wire."""
-
-    BIG = "big"  # ABCD
-    LITTLE = "little"  # CDAB: words swapped
-    DCBA = "dcba"
-    BADC = "badc"  # bytes swapped in each word
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModbusLocation:
-    """Where a point stands in a Modbus device.
-
-    Attributes:
-        table: coil, discrete input, input or holding register.
-        address: 0-based address as sent on the wire.
-        bit: bit number in the register, 0 is the least significant; only with type ``bit`` in a register table.
-    """
-
-    table: Table
-    address: int
-    type: NumberType = NumberType.U16
-    words: WordOrder = WordOrder.BIG
-    bit: int | None = None
-
-    @property
-    def count(self) -> int:
-        """Addresses it takes in its table."""
-        return 1 if self.table.is_bits else self.type.registers
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """One quantity of a device model.
@@ -115,7 +51,10 @@ class Point:
         exponent: the sealed value is an integer times ``10 ** exponent``.
         low: smallest plausible value in ``unit``, None for no bound.
         high: largest plausible value in ``unit``, None for no bound.
-        sentinels: raw numbers (before scale) that mean 'no value'.
+        sentinels: raw numbers (before scale, behind the mask) that mean 'no value'.
+        saturated: raw numbers that mean 'beyond what the device can measure'.
+        states: what a raw number means, for screens; the number is sealed, one that is not listed too.
+        side_effect: reading it changes the device: never read along with others, in a hole or to probe.
         period_s: how often it is read, seconds.
         urgent: whether a change is to be sealed at once.
         access: read, written, or both.
@@ -137,6 +76,13 @@ class Point:
     urgent: bool = False
     access: Access = Access.READ
     write: WriteRule | None = None
+    saturated: tuple[int, ...] = ()
+    states: tuple[tuple[int, Label], ...] = ()
+    side_effect: bool = False
+
+    def state_of(self, raw: int) -> Label | None:
+        """Give the name of the state ``raw``; None if the profile lists none."""
+        return next((label for number, label in self.states if number == raw), None)
 
 
 class Parity(Enum):

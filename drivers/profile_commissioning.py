@@ -8,8 +8,9 @@ from typing import Final
 
 from drivers.profile import Fingerprint, ModbusLocation, NumberType
 from drivers.profile_about import Doubt, Label, Ratio
+from drivers.profile_at import read_location
 from drivers.profile_fields import Fields, hint
-from drivers.profile_point import LABEL_KEYS, read_label, read_location
+from drivers.profile_point import LABEL_KEYS, read_label
 
 DOUBT_KEYS: Final = ("points", *LABEL_KEYS)
 RATIO_KEYS: Final = ("label", "points", "range")

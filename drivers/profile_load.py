@@ -23,7 +23,16 @@ from drivers.profile_commissioning import read_doubt, read_fingerprint, read_rat
 from drivers.profile_fields import Fields, hint
 from drivers.profile_point import is_polled, read_point
 from drivers.profile_proof import proof_of
-from drivers.profile_sections import is_forbidden, overlaps, read_example, read_head, read_limits, read_line
+from drivers.profile_sections import (
+    entangled,
+    is_forbidden,
+    overlaps,
+    read_example,
+    read_head,
+    read_limits,
+    read_line,
+    sparing,
+)
 
 T = TypeVar("T")
 
@@ -133,7 +142,7 @@ class _Reader:
             proof=proof_of(head.source, head.confirmed_by, examples),
             line=line.settings,
             unit=line.unit,
-            limits=limits,
+            limits=sparing(limits, controls),
             points=points,
             examples=examples,
             controls=controls,
@@ -191,10 +200,14 @@ class _Reader:
             where = f"{self._path}: point[{second.name}].at"
             place = f"0x{second.location.address:04X}"
             self._faults.append(ProfileError(where, f"points {first.name} and {second.name} overlap at {place}"))
+        if limits is None:
+            return
         for point in points:
-            if limits is not None and is_forbidden(point, limits):
+            if is_forbidden(point, limits):
                 where = f"{self._path}: point[{point.name}].at.address"
                 self._faults.append(ProfileError(where, "lies in a forbidden range of [limits]"))
+        for point, key, what in entangled(points, limits):
+            self._faults.append(ProfileError(f"{self._path}: point[{point.name}].{key}", what))
 
 
 def _content(path: Path) -> bytes:

@@ -7,31 +7,22 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from drivers.profile import Kind, Label, ModbusLocation, NumberType, Point, PointClass, Table, WordOrder
+from drivers.profile import Kind, Label, ModbusLocation, NumberType, Point, PointClass
 from drivers.profile_about import Access
+from drivers.profile_at import read_location
 from drivers.profile_fields import Fields, hint
 from drivers.profile_write import read_write
 from drivers.units import UNITS
 
 _KEYS: Final = (
     "name", "label", "at", "unit", "scale", "decimals", "exponent", "kind", "class", "range", "sentinels", "every_s",
-    "urgent", "access", "write",
+    "urgent", "access", "write", "scale_from", "saturated", "states", "side_effect",
 )  # fmt: skip
-_AT_KEYS: Final = ("table", "address", "type", "words", "bit")
 _NAME: Final = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 LABEL_KEYS: Final = ("en", "zh")
-_ADDRESSES: Final = 65536
 _MOST_DIGITS: Final = 18
 _FINEST: Final = -18  # block format: exponent is -18..18
 
-TABLES: Final = {
-    "coil": Table.COIL,
-    "discrete": Table.DISCRETE_INPUT,
-    "holding": Table.HOLDING_REGISTER,
-    "input": Table.INPUT_REGISTER,
-}
-_TYPES: Final = {t.value: t for t in NumberType}
-_WORDS: Final = {w.value: w for w in WordOrder}
 _KINDS: Final = {k.name.lower(): k for k in Kind}
 _CLASSES: Final = {c.name.lower(): c for c in PointClass}
 _ACCESS: Final = {a.value: a for a in Access}
@@ -50,14 +41,12 @@ def read_point(data: object, where: str) -> Point:
     if not _NAME.fullmatch(name) or len(name) > 128:
         raise fields.fault("name", f"is {name!r}: lower-case words of a-z, 0-9 and _, joined by dots")
     location = read_location(fields)
-    default_kind = Kind.STATE if location.type is NumberType.BIT else Kind.GAUGE
-    kind = fields.choice("kind", _KINDS, default_kind)
-    if location.type is NumberType.BIT and kind in (Kind.GAUGE, Kind.COUNTER):
-        raise fields.fault("kind", "a bit is a state or an event")
+    states = _states(fields, location)
+    kind = _kind(fields, location, states)
     scale = fields.exact("scale", Decimal(1))
     if scale == 0 or len(scale.as_tuple().digits) > _MOST_DIGITS:
         raise fields.fault("scale", f"must not be 0 nor have more than {_MOST_DIGITS} digits")
-    exponent = _exponent(fields, location.type, scale)
+    exponent = _exponent(fields, location, scale, kind)
     if kind in (Kind.STATE, Kind.EVENT) and (scale != 1 or exponent != 0):
         raise fields.fault("scale", "a state or event is not scaled")
     low, high = _range(fields)
@@ -75,7 +64,10 @@ def read_point(data: object, where: str) -> Point:
         klass=fields.choice("class", _CLASSES, PointClass.TELEMETRY),
         low=low,
         high=high,
-        sentinels=_sentinels(fields, location.type),
+        sentinels=_raws(fields, "sentinels", location),
+        saturated=_raws(fields, "saturated", location),
+        states=states,
+        side_effect=fields.flag("side_effect", default=False),
         period_s=_period(fields),
         urgent=fields.flag("urgent", default=False),
         access=access,
@@ -89,30 +81,6 @@ def is_polled(data: object, point: Point) -> bool:
     return point.access is Access.READ or (point.access is Access.READ_WRITE and named)
 
 
-def read_location(fields: Fields) -> ModbusLocation:
-    """Read ``at``: where a value stands in a Modbus device."""
-    at = Fields(fields.raw("at"), fields.at("at"), _AT_KEYS)
-    table = at.choice("table", TABLES)
-    address = at.integer("address", 0, _ADDRESSES - 1)
-    number = at.choice("type", _TYPES, NumberType.BIT if table.is_bits else NumberType.U16)
-    words = at.choice("words", _WORDS, WordOrder.BIG)
-    if table.is_bits and number is not NumberType.BIT:
-        raise at.fault("type", "coils and discrete inputs hold bits")
-    in_register = number is NumberType.BIT and not table.is_bits
-    if at.has("bit") is not in_register:
-        raise at.fault("bit", "is missing" if in_register else 'goes only with type = "bit" in a register')
-    location = ModbusLocation(
-        table=table,
-        address=address,
-        type=number,
-        words=words,
-        bit=at.integer("bit", 0, 15) if in_register else None,
-    )
-    if address + location.count > _ADDRESSES:
-        raise at.fault("address", f"{number.value} at {address} ends behind the last address")
-    return location
-
-
 def _unit(fields: Fields, kind: Kind) -> str | None:
     if kind in (Kind.STATE, Kind.EVENT):
         if fields.has("unit"):
@@ -124,15 +92,56 @@ def _unit(fields: Fields, kind: Kind) -> str | None:
     return unit
 
 
-def _exponent(fields: Fields, number: NumberType, scale: Decimal) -> int:
+def _kind(fields: Fields, location: ModbusLocation, states: tuple[tuple[int, Label], ...]) -> Kind:
+    """Read the kind: bits, words and what has named states are never an amount."""
+    named = location.type is NumberType.BIT or location.type.is_words or bool(states)
+    kind = fields.choice("kind", _KINDS, Kind.STATE if named else Kind.GAUGE)
+    if named and kind in (Kind.GAUGE, Kind.COUNTER):
+        raise fields.fault("kind", "a bit, a text or a number with states is a state or an event")
+    return kind
+
+
+def _states(fields: Fields, location: ModbusLocation) -> tuple[tuple[int, Label], ...]:
+    """Read ``states``: raw number -> its name, one for both languages or one for each."""
+    if not fields.has("states"):
+        return ()
+    table = fields.raw("states")
+    if location.type.is_float or location.type.is_words or location.scale_address is not None:
+        raise fields.fault("states", "go only with a whole number or a bit")
+    if not isinstance(table, Mapping) or not table:
+        raise fields.fault("states", 'has to be a table, such as { 0 = "off", 1 = { en = "on", zh = "开" } }')
+    found: list[tuple[int, Label]] = []
+    names = fields.sub("states", tuple(table))
+    for key in table:
+        raw = _whole(key)
+        if raw is None or not fits(raw, location):
+            raise names.fault(key, f"can never come from {location.type.value}")
+        single = isinstance(table[key], str)
+        label = Label(en=names.text(key), zh=names.text(key)) if single else read_label(names, key)
+        found.append((raw, label))
+    if len({raw for raw, _ in found}) < len(found):
+        raise fields.fault("states", "name one number twice")
+    return tuple(found)
+
+
+def _whole(text: str) -> int | None:
+    try:
+        return int(text, 0)
+    except ValueError:
+        return None
+
+
+def _exponent(fields: Fields, location: ModbusLocation, scale: Decimal, kind: Kind) -> int:
     if fields.has("decimals") and fields.has("exponent"):
         raise fields.fault("exponent", "give decimals or exponent, not both")
     if fields.has("decimals"):
         return -fields.integer("decimals", 0, -_FINEST)
     if fields.has("exponent"):
         return fields.integer("exponent", _FINEST, -_FINEST)
-    if number.is_float:
+    if location.type.is_float:
         raise fields.fault("decimals", "is missing: a float has to say how many decimals it is worth")
+    if location.scale_address is not None and kind in (Kind.GAUGE, Kind.COUNTER):
+        raise fields.fault("decimals", "is missing: with scale_from the number of decimals has to be promised here")
     finest = scale.normalize().as_tuple().exponent
     assert isinstance(finest, int)  # finite: Fields.exact saw to it
     if finest < _FINEST:
@@ -153,24 +162,29 @@ def _range(fields: Fields) -> tuple[Decimal | None, Decimal | None]:
     return (low if low.is_finite() else None), (high if high.is_finite() else None)
 
 
-def _sentinels(fields: Fields, number: NumberType) -> tuple[int, ...]:
+def _raws(fields: Fields, key: str, location: ModbusLocation) -> tuple[int, ...]:
     found: list[int] = []
-    for raw in fields.items("sentinels"):
+    for raw in fields.items(key):
         if not isinstance(raw, int) or isinstance(raw, bool):
-            raise fields.fault("sentinels", f"{raw!r} is not a whole raw number")
-        if not number.is_float and not _fits(raw, number):
-            raise fields.fault("sentinels", f"{raw} can never come from {number.value}")
+            raise fields.fault(key, f"{raw!r} is not a whole raw number")
+        if not location.type.is_float and not fits(raw, location):
+            raise fields.fault(key, f"{raw} can never come from {location.type.value}")
         found.append(raw)
-    if found and number is NumberType.BIT:
-        raise fields.fault("sentinels", "a bit has none")
+    if found and (location.type is NumberType.BIT or location.type.is_words):
+        raise fields.fault(key, "neither a bit nor a text has any")
     return tuple(found)
 
 
-def _fits(raw: int, number: NumberType) -> bool:
-    bits = 1 if number is NumberType.BIT else 16 * number.registers
-    if number.value.startswith("i"):
-        return -(1 << bits - 1) <= raw < 1 << bits - 1
-    return 0 <= raw < 1 << bits
+def fits(raw: int, location: ModbusLocation) -> bool:
+    """Tell whether ``raw`` can stand at ``location``, behind its mask."""
+    kind = location.type
+    if location.mask is not None:
+        return 0 <= raw <= location.mask // (location.mask & -location.mask)
+    if kind.is_bcd:
+        return 0 <= raw < int("9" * 4 * kind.registers) + 1
+    if kind.value.startswith("i"):
+        return -(1 << kind.bits - 1) <= raw < 1 << kind.bits - 1
+    return 0 <= raw < 1 << kind.bits
 
 
 def _period(fields: Fields) -> float:

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
-from drivers.profile import Example, Expected, Framing, Label, Limits, LineSettings, Parity, Point, Table
+from drivers.profile import (
+    Example,
+    Expected,
+    Framing,
+    Label,
+    Limits,
+    LineSettings,
+    ModbusLocation,
+    NumberType,
+    Parity,
+    Point,
+    Table,
+)
 from drivers.profile_about import Evidence
+from drivers.profile_at import TABLES
 from drivers.profile_fields import Fields, hint
-from drivers.profile_point import TABLES, read_label
+from drivers.profile_point import read_label
 
 NO_VALUE: Final = "null"
 """What an example expects of a point that has no value."""
@@ -20,6 +33,7 @@ _LIMIT_KEYS: Final = (
     "block_registers", "block_bits", "gap_registers", "forbidden", "turnaround_ms", "pipeline",
 )  # fmt: skip
 _EXAMPLE_KEYS: Final = ("source", "evidence", "framing", "request", "reply", "expect")
+_PARTS: Final = frozenset((NumberType.BIT, NumberType.U8, NumberType.I8, NumberType.U16))
 _EVIDENCE: Final = {e.value: e for e in Evidence}
 FAMILIES: Final = (
     "electricity", "air", "co2", "gas", "soil", "weather", "light", "oxygen", "water", "level", "distance", "contact",
@@ -31,7 +45,7 @@ _FRAMINGS: Final = {f.value: f for f in Framing}
 
 
 def overlaps(points: Sequence[Point]) -> Iterator[tuple[Point, Point]]:
-    """Give the neighbours that share an address; bits and one whole u16 of the same register may.
+    """Give the neighbours that share an address; bits, bytes and fields of a register and the whole of it may.
 
     Only neighbours are compared, so each place is named once.
     """
@@ -40,10 +54,16 @@ def overlaps(points: Sequence[Point]) -> Iterator[tuple[Point, Point]]:
         one, two = first.location, second.location
         if one.table is not two.table or one.address + one.count <= two.address:
             continue
-        shared = one.address == two.address and one.count == two.count == 1
-        if shared and one != two and {one.type.value, two.type.value} <= {"bit", "u16"} and one.words is two.words:
+        if one.address == two.address and one.count == two.count and one != two and _may_share(one, two):
             continue
         yield first, second
+
+
+def _may_share(one: ModbusLocation, two: ModbusLocation) -> bool:
+    """Tell whether two places of the same registers are parts of one unsigned number, taken in the same order."""
+    fields = one.mask is not None or two.mask is not None
+    kinds = {one.type, two.type}
+    return one.words is two.words and (kinds <= _PARTS or (fields and len(kinds) == 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,13 +140,29 @@ def _forbidden(fields: Fields) -> Iterator[tuple[Table, int, int]]:
         yield entry.choice("table", TABLES), first, entry.integer("last", first, 65535)
 
 
+def entangled(points: Sequence[Point], limits: Limits) -> Iterator[tuple[Point, str, str]]:
+    """Give the points that cannot be read as they are described: the point, the key, and what is wrong."""
+    dangerous = [point for point in points if point.side_effect]
+    for point in points:
+        at = point.location
+        if at.scale_address is not None and at.end - at.first > limits.block_registers:
+            yield point, "scale_from", f"lies too far away to be read together in {limits.block_registers} registers"
+        for other in dangerous:
+            there = other.location
+            if other is not point and there.table is at.table and there.first < at.end and at.first < there.end:
+                yield point, "at", f"cannot be read without {other.name}, whose reading has a side effect"
+
+
+def sparing(limits: Limits, controls: Sequence[Point]) -> Limits:
+    """Forbid the controls whose reading has a side effect to whatever is polled."""
+    spared = tuple((c.location.table, c.location.first, c.location.end - 1) for c in controls if c.side_effect)
+    return replace(limits, forbidden=(*limits.forbidden, *spared)) if spared else limits
+
+
 def is_forbidden(point: Point, limits: Limits) -> bool:
     """Tell whether ``point`` touches an address that must never be read."""
     at = point.location
-    return any(
-        table is at.table and first < at.address + at.count and at.address <= last
-        for table, first, last in limits.forbidden
-    )
+    return any(table is at.table and first < at.end and at.first <= last for table, first, last in limits.forbidden)
 
 
 def read_example(data: object, where: str, names: set[str]) -> Example:

@@ -199,8 +199,9 @@ def _blocks(profile: Profile) -> list[tuple[float, Block]]:
 
 def _probe_request(profile: Profile) -> bytes:
     """Give the shortest request that the device should answer: its shortest point, the first of several."""
-    shortest = min(range(len(profile.points)), key=lambda i: profile.points[i].location.count)
-    block = block_of(profile.points, (shortest,))
+    points = profile.points
+    shortest = min(range(len(points)), key=lambda i: (points[i].side_effect, points[i].location.count))
+    block = block_of(points, (shortest,))
     return read_request(block.table, block.first, block.count)
 
 

@@ -31,4 +31,4 @@ def covered_points(profile: Profile, example: Example) -> dict[int, Value]:
 
 def _is_inside(point: Point, table: Table, first: int, count: int) -> bool:
     at = point.location
-    return at.table is table and first <= at.address and at.address + at.count <= first + count
+    return at.table is table and first <= at.first and at.end <= first + count

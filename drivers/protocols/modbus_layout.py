@@ -16,7 +16,7 @@ from drivers.protocols.modbus_values import CODES
 from drivers.quantities import usual_unit
 from drivers.shortest import shortest_f32, shortest_f64
 
-_TYPES: Final = {t.value: t for t in NumberType} | {
+_TYPES: Final = {t.value: t for t in NumberType if not t.is_words} | {
     "s16": NumberType.I16,
     "s32": NumberType.I32,
     "s64": NumberType.I64,
@@ -96,7 +96,7 @@ def _quantity(entry: _Entry, data: bytes, *, is_bits: bool) -> Quantity:
     raw = data[2 * entry.offset : 2 * entry.offset + size]
     if len(raw) < size:
         raise _too_short(entry)
-    reorder = reorder_of(entry.type, entry.words)
+    reorder = reorder_of(entry.type.registers, entry.words)
     number: int | float = struct.unpack(f">{CODES[entry.type]}", reorder(raw) if reorder else raw)[0]
     if entry.type is NumberType.BIT:
         return Quantity(quantity=entry.quantity, value=bool(int(number) >> entry.bit & 1), unit=None)

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from drivers.batch import Value
 from drivers.profile import NumberType, Point, WordOrder
+from drivers.protocols.modbus_forms import Field, field_of, words_of
 from drivers.quality import Quality
 from drivers.shortest import divide_half_even, shortest_f32, shortest_f64
 
@@ -21,6 +22,9 @@ Convert: TypeAlias = Callable[[Any], Value]
 
 INT64_MIN: Final = -(1 << 63)
 INT64_MAX: Final = (1 << 63) - 1
+_LAST_TEXT: Final = "\U0010ffff"
+_NO_POWER: Final = -0x8000  # SunSpec: the scale factor is not implemented
+_MOST_POWER: Final = 10
 _F32_SLACK: Final = (
     2.0**-23
 )  # twice the half step of a binary32 against its value: also covers the double's own error
@@ -30,22 +34,61 @@ _F64_NORMAL: Final = 2.0**-1022
 
 
 def convert_of(point: Point) -> Convert | None:
-    """Compile the conversion of ``point``; None when the raw number is the mantissa (sentinels aside)."""
+    """Compile the conversion of ``point``; None when the raw number is the mantissa (codes for no value aside).
+
+    A point with a scale register has none here: see ``rescaled``.
+    """
     location = point.location
     if location.bit is not None:
         return _bit(location.bit)
     if location.type is NumberType.BIT:
         return bool
+    if location.type.is_words:
+        return words_of(location)
     if location.type.is_float:
-        return _guard(_float(point), point.sentinels)
+        return _guard(_float(point), codes_of(point))
     times, per = _ratio(point)
+    field = field_of(location)
     if times == per == 1 and location.type is not NumberType.U64:
-        return None
-    return _guard(_integer(times, per), point.sentinels)
+        return None if field is None else _taken(field, _guard(int, codes_of(point)))
+    convert = _guard(_integer(times, per), codes_of(point))
+    return convert if field is None else _taken(field, convert)
 
 
-def bounds_of(point: Point) -> tuple[int, int]:
-    """Give the smallest and largest mantissa that is plausible; int64 where the profile sets no bound."""
+def codes_of(point: Point) -> dict[int, int]:
+    """Give the numbers that are no value, with the status of each."""
+    return dict.fromkeys(point.sentinels, int(Quality.BAD_NO_DATA)) | dict.fromkeys(
+        point.saturated, int(Quality.BAD_OUT_OF_RANGE)
+    )
+
+
+def rescaled(point: Point) -> Callable[[int, int], tuple[Value, int]]:
+    """Compile a point with a scale register: raw number and power of ten to mantissa and status.
+
+    The power is a SunSpec scale factor: -10 to 10, 0x8000 for 'not there'. Whatever it is at the moment, the value is
+    rounded half to even to the exponent that the profile promises.
+    """
+    field, codes, scale, exponent = field_of(point.location), codes_of(point), point.scale, point.exponent
+
+    def convert(raw: int, power: int) -> tuple[Value, int]:
+        number = raw if field is None else field(raw)
+        if number is None or power == _NO_POWER:
+            return None, int(Quality.BAD_NO_DATA)
+        if number in codes:
+            return None, codes[number]
+        value = scaled(number, power, scale, exponent) if -_MOST_POWER <= power <= _MOST_POWER else None
+        return value, int(Quality.GOOD if value is not None else Quality.BAD_OUT_OF_RANGE)
+
+    return convert
+
+
+def bounds_of(point: Point) -> tuple[Any, Any]:
+    """Give the smallest and largest mantissa that is plausible; int64 where the profile sets no bound.
+
+    For words it is the smallest and largest text, so that one comparison fits a whole block.
+    """
+    if point.location.type.is_words:
+        return "", _LAST_TEXT
     low, high = INT64_MIN, INT64_MAX
     if point.low is not None:
         low = max(low, math.ceil(point.low.scaleb(-point.exponent)))
@@ -54,11 +97,11 @@ def bounds_of(point: Point) -> tuple[int, int]:
     return low, high
 
 
-def reorder_of(location_type: NumberType, words: WordOrder) -> Callable[[bytes], bytes] | None:
-    """Give what turns the bytes on the wire into big-endian order; None when they already are."""
-    if words is WordOrder.BIG or (words is WordOrder.LITTLE and location_type.registers == 1):
+def reorder_of(registers: int, words: WordOrder) -> Callable[[bytes], bytes] | None:
+    """Give what turns the bytes of so many registers into big-endian order; None when they already are."""
+    if words is WordOrder.BIG or (words is WordOrder.LITTLE and registers == 1):
         return None
-    size = 2 * location_type.registers
+    size = 2 * registers
     if words is WordOrder.DCBA:
         order = tuple(range(size - 1, -1, -1))
     elif words is WordOrder.LITTLE:
@@ -69,8 +112,12 @@ def reorder_of(location_type: NumberType, words: WordOrder) -> Callable[[bytes],
 
 
 def reason_of(point: Point, raw: float) -> Quality:
-    """Tell why ``raw`` gave no value: the device had none, or the number is too large for the record."""
-    if raw in point.sentinels or raw != raw:  # NaN is the one number that differs from itself
+    """Tell why ``raw`` gave no value: the device had none, or the number is too large for it or for the record."""
+    if point.location.type.is_words or raw != raw:  # NaN is the one number that differs from itself
+        return Quality.BAD_NO_DATA
+    field = None if point.location.type.is_float else field_of(point.location)
+    number = raw if field is None else field(int(raw))
+    if number is None or number in point.sentinels:
         return Quality.BAD_NO_DATA
     return Quality.BAD_OUT_OF_RANGE
 
@@ -95,10 +142,18 @@ def _bit(number: int) -> Convert:
     return lambda raw: raw & mask != 0
 
 
-def _guard(convert: Convert, sentinels: tuple[int, ...]) -> Convert:
-    if not sentinels:
+def _taken(field: Field, convert: Convert) -> Convert:
+    def taken(raw: int) -> Value:
+        number = field(raw)
+        return None if number is None else convert(number)
+
+    return taken
+
+
+def _guard(convert: Convert, codes: dict[int, int]) -> Convert:
+    if not codes:
         return convert
-    nothing = frozenset(sentinels)
+    nothing = frozenset(codes)
     return lambda raw: None if raw in nothing else convert(raw)
 
 

@@ -13,7 +13,15 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from drivers.batch import Value
 from drivers.profile import NumberType, Point
-from drivers.protocols.modbus_numbers import Convert, bounds_of, convert_of, reason_of, reorder_of
+from drivers.protocols.modbus_numbers import (
+    Convert,
+    bounds_of,
+    codes_of,
+    convert_of,
+    reason_of,
+    reorder_of,
+    rescaled,
+)
 from drivers.quality import Quality
 
 Columns: TypeAlias = tuple[tuple[Value, ...], tuple[int, ...]]
@@ -21,6 +29,11 @@ Columns: TypeAlias = tuple[tuple[Value, ...], tuple[int, ...]]
 
 CODES: Final = {
     NumberType.BIT: "H",
+    NumberType.U8: "H",
+    NumberType.I8: "H",
+    NumberType.BCD16: "H",
+    NumberType.BCD32: "I",
+    NumberType.BCD64: "Q",
     NumberType.U16: "H",
     NumberType.I16: "h",
     NumberType.U32: "I",
@@ -65,7 +78,8 @@ class _Registers:
     """Registers, high byte first (V1.1b3, 4.2)."""
 
     __slots__ = (
-        "_good", "_guarded", "_highs", "_lows", "_pick", "_points", "_restore", "_sentinels", "_special", "_unpack",
+        "_codes", "_good", "_guarded", "_highs", "_lows", "_pick", "_points", "_rescaled", "_restore", "_special",
+        "_unpack",
     )  # fmt: skip
 
     def __init__(self, points: Sequence[Point], first: int, count: int) -> None:
@@ -79,10 +93,18 @@ class _Registers:
             index = {place: i for i, place in enumerate(ordered)}
             self._pick = _picker([index[place] for place in places])
         self._restore = {i: r for i, p in enumerate(points) if (r := _restore(p)) is not None}
-        plain = {i for i, p in enumerate(points) if convert_of(p) is None and i not in self._restore}
-        self._guarded = tuple((i, frozenset(p.sentinels)) for i, p in enumerate(points) if i in plain and p.sentinels)
-        self._sentinels = frozenset(raw for _, raws in self._guarded for raw in raws)
-        self._special = tuple((i, _special(p, self._restore.get(i))) for i, p in enumerate(points) if i not in plain)
+        self._rescaled = tuple(
+            (i, 2 * (p.location.scale_address - first), rescaled(p))
+            for i, p in enumerate(points)
+            if p.location.scale_address is not None
+        )
+        moving = {i for i, _, _ in self._rescaled}
+        plain = {i for i, p in enumerate(points) if convert_of(p) is None and i not in self._restore} - moving
+        self._guarded = tuple((i, codes) for i, p in enumerate(points) if i in plain and (codes := codes_of(p)))
+        self._codes = frozenset(raw for _, codes in self._guarded for raw in codes)
+        self._special = tuple(
+            (i, _special(p, self._restore.get(i))) for i, p in enumerate(points) if i not in plain | moving
+        )
         bounds = [bounds_of(p) for p in points]
         self._lows, self._highs = tuple(low for low, _ in bounds), tuple(high for _, high in bounds)
 
@@ -98,8 +120,11 @@ class _Registers:
                 values[i] = value = convert(raw[i])
                 if value is None:
                     bad[i] = self._reason(i, raw[i])
-        if not self._sentinels.isdisjoint(raw):
-            bad |= {i: int(Quality.BAD_NO_DATA) for i, nothing in self._guarded if raw[i] in nothing}
+        if self._rescaled:
+            values = list(values)
+            bad |= self._rescale(values, raw, data)
+        if not self._codes.isdisjoint(raw):
+            bad |= {i: codes[raw[i]] for i, codes in self._guarded if raw[i] in codes}
         # For a block without findings both tests run without a line of Python for each point.
         if not bad and all(map(le, self._lows, values)) and all(map(le, values, self._highs)):
             return tuple(values), self._good
@@ -112,6 +137,17 @@ class _Registers:
         kept = tuple(None if i in bad else value for i, value in enumerate(values))
         return kept, tuple(bad.get(i, 0) for i in range(len(kept)))
 
+    def _rescale(self, values: list[Value], raw: Sequence[Any], data: bytes) -> dict[int, int]:
+        """Replace the values whose power of ten came with them; give the statuses of those that have none."""
+        bad: dict[int, int] = {}
+        for i, place, convert in self._rescaled:
+            restore = self._restore.get(i)
+            power = int.from_bytes(data[place : place + 2], "big", signed=True)
+            values[i], status = convert(restore(raw[i]) if restore else raw[i], power)
+            if status:
+                bad[i] = status
+        return bad
+
     def _reason(self, i: int, raw: Any) -> int:  # noqa: ANN401 - number or bytes, as struct gave it
         restore = self._restore.get(i)
         return int(reason_of(self._points[i], restore(raw) if restore else raw))
@@ -119,10 +155,10 @@ class _Registers:
 
 def _code(point: Point) -> str:
     """Give the ``struct`` code of a point; bytes where the device's order is none that ``struct`` knows."""
-    number = point.location.type
-    if reorder_of(number, point.location.words) is None:
-        return CODES[number]
-    return f"{2 * number.registers}s"
+    at = point.location
+    if at.type.is_words or reorder_of(at.count, at.words) is not None:
+        return f"{2 * at.count}s"
+    return CODES[at.type]
 
 
 def _layout(ordered: Sequence[tuple[int, str]], count: int) -> str:
@@ -144,13 +180,13 @@ def _picker(indexes: Sequence[int]) -> Callable[[Any], tuple[Any, ...]]:
     return itemgetter(*indexes)
 
 
-def _restore(point: Point) -> Callable[[bytes], int | float] | None:
-    """Give what turns bytes in the device's own order into the number; None where ``struct`` already did."""
-    number = point.location.type
-    reorder = reorder_of(number, point.location.words)
-    if reorder is None:
-        return None
-    unpack = struct.Struct(f">{CODES[number]}").unpack
+def _restore(point: Point) -> Callable[[bytes], Any] | None:
+    """Give what turns bytes in the device's own order into a number or a text's bytes; None where they are it."""
+    at = point.location
+    reorder = reorder_of(at.count, at.words)
+    if reorder is None or at.type.is_words:
+        return reorder
+    unpack = struct.Struct(f">{CODES[at.type]}").unpack
 
     def restore(data: bytes) -> int | float:
         value: int | float = unpack(reorder(data))[0]
@@ -159,12 +195,12 @@ def _restore(point: Point) -> Callable[[bytes], int | float] | None:
     return restore
 
 
-def _special(point: Point, restore: Callable[[bytes], int | float] | None) -> Convert:
+def _special(point: Point, restore: Callable[[bytes], Any] | None) -> Convert:
     convert = convert_of(point)
     if restore is None:
         assert convert is not None  # else the point were plain
         return convert
-    nothing = frozenset(point.sentinels)
+    nothing = frozenset(codes_of(point))
     if convert is None:
 
         def bare(data: bytes) -> Value:

@@ -49,7 +49,7 @@ def _rounded(exact: Decimal, point: Point) -> int | None:
 
 
 @given(
-    st.sampled_from([t for t in NumberType if t is not NumberType.BIT and not t.is_float]),
+    st.sampled_from([t for t in NumberType if t.value in ("u16", "i16", "u32", "i32", "u64", "i64")]),
     st.data(),
     _SCALES,
     st.integers(-6, 4),
@@ -147,6 +147,6 @@ def test_bounds_lie_inside_the_range_of_the_profile() -> None:
     ],
 )
 def test_word_orders(kind: NumberType, words: WordOrder, wire: str) -> None:
-    reorder = reorder_of(kind, words)
+    reorder = reorder_of(kind.registers, words)
     data = bytes.fromhex(wire)
     assert (reorder(data) if reorder else data) == bytes.fromhex("1122334455667788"[: len(wire)])

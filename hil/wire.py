@@ -110,6 +110,11 @@ class _Request:
     data: bytearray = field(default_factory=bytearray)
     collided: bool = False
 
+    @property
+    def over_ns(self) -> int:
+        """When the silence that ends it is over, at the speed it was sent with: a line may carry several."""
+        return self.end_ns + self.settings.silence_ns
+
 
 class Line:
     """The bus. Not thread-safe: whoever drives it holds a lock.
@@ -178,7 +183,7 @@ class Line:
         """Tell when ``advance`` has something to do; None if only the client can make something happen."""
         times = []
         if self._request is not None:
-            times.append(self._request.end_ns + self.settings.silence_ns)
+            times.append(self._request.over_ns)
         if self._arrivals:
             times.append(self._run_end())
         return min(times, default=None)
@@ -186,9 +191,9 @@ class Line:
     def advance(self, now_ns: int) -> bytes:
         """Let time pass until ``now_ns``; give the bytes whose characters are over, never one before its time."""
         request = self._request
-        if request is not None and now_ns >= request.end_ns + self.settings.silence_ns:
+        if request is not None and now_ns >= request.over_ns:
             self._request = None
-            self._hear(request, request.end_ns + self.settings.silence_ns)
+            self._hear(request, request.over_ns)
         count = 0
         while count < len(self._arrivals) and self._arrivals[count][0] <= now_ns:
             count += 1
@@ -209,7 +214,7 @@ class Line:
         number = self.counters.requests
         self.counters.requests += 1
         gap = None if self._quiet_from is None else now_ns - self._quiet_from
-        if gap is not None and gap < self.settings.silence_ns:
+        if gap is not None and gap < self._client.silence_ns:
             self.counters.inside_silence += 1
         self._request = _Request(number, now_ns, now_ns, gap, self.injector.pick(number), self._client)
 
@@ -235,7 +240,7 @@ class Line:
 
     def _hear(self, request: _Request, now_ns: int) -> None:
         frame = bytes(request.data)
-        inside = request.gap_ns is not None and request.gap_ns < self.settings.silence_ns
+        inside = request.gap_ns is not None and request.gap_ns < request.settings.silence_ns
         deaf = request.collided or (inside and self.strict_silence)
         sender, reply = self._answer(frame, request.settings, now_ns) if not deaf else (None, None)
         fault, sent, start, end = Fault.NONE, b"", None, None
@@ -295,7 +300,7 @@ class Line:
         if fault is Fault.LATE:
             self._late[id(sender)] = end
         if fault is Fault.DUPLICATE:
-            end = self._transmit(data, end + self.settings.silence_ns, sender.settings)
+            end = self._transmit(data, end + sender.settings.silence_ns, sender.settings)
             data += data
         return fault, data, start, end
 

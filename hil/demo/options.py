@@ -13,7 +13,7 @@ class Options:
     Attributes:
         seconds: end by itself after this long; None runs until Ctrl-C.
         json: print one summary object instead of screens.
-        storm: kill the broker and the agent in the middle.
+        storm: pull an adapter, kill the broker and the agent in the middle.
         seed: repeats the same site and the same faults.
         embedded: do without an MQTT broker.
     """
@@ -30,7 +30,7 @@ def parse(argv: list[str], fresh_seed: int) -> Options:
     """Read the command line; argparse ends the process with status 2 on words it does not know."""
     parser = argparse.ArgumentParser(
         prog="deploy/demo",
-        description="Show a simulated site end to end: meters on a virtual RS-485 line, the agent, an MQTT broker "
+        description="Show a simulated site end to end: meters on two virtual RS-485 lines, the agent, an MQTT broker "
         "and the collector, which verifies every reading. Nothing stays behind but the virtual environment.",
         epilog="Exit status: 0 when readings of every living device were verified and receipted, 1 when not, "
         "69 when something is missing, 130 after Ctrl-C before the first verified reading.",
@@ -38,7 +38,7 @@ def parse(argv: list[str], fresh_seed: int) -> Options:
     parser.add_argument("--seconds", type=float, metavar="N", help="end after N seconds (default: run until Ctrl-C)")
     parser.add_argument("--json", action="store_true", help="print one summary object on standard output")
     parser.add_argument(
-        "--storm", action="store_true", help="kill broker and agent in the middle, prove nothing is lost"
+        "--storm", action="store_true", help="pull an adapter, kill broker and agent, prove nothing committed is lost"
     )
     parser.add_argument("--seed", type=int, default=fresh_seed, help="repeat a run (default: a new one, printed)")
     parser.add_argument("--embedded", action="store_true", help="no broker: blocks stay in the local archive")

@@ -61,6 +61,14 @@ class PlatformView:
         finally:
             db.close()
 
+    def heard_since(self, device: str, utc_ms: int) -> bool:
+        """Whether the newest reading of some quantity of ``device`` has a value and was taken since ``utc_ms``."""
+        return any(
+            one.value is not None and (one.utc_ms or 0) >= utc_ms
+            for (name, _), one in self.latest.items()
+            if name == device
+        )
+
     def _take_in(self, db: sqlite3.Connection) -> None:
         rows = db.execute(
             "SELECT id, device, quantity, value, unit, utc_ms, quality_word FROM readings"

@@ -42,7 +42,7 @@ class Demo:
         broker = None if self._embedded else Broker(_made(folder / "broker"))
         self._stage = Stage(folder=folder, broker=broker)
         self._view = PlatformView(self._stage.collector_db)
-        self._plan = Plan(port="", devices=())
+        self._plan = Plan(control=folder, lines=(), devices=())
         self._began_s = 0.0
         self._first_s: float | None = None
         self._storm: Storm | None = None
@@ -68,7 +68,7 @@ class Demo:
             stage.start_collector()
         described = folder / "line" / "site.json"
         if not wait_until(described.exists, 10):
-            raise StageError("the simulated line does not start")
+            raise StageError("the simulated lines do not start")
         self._plan = read_plan(described)
         write_site(
             stage.site,
@@ -79,7 +79,13 @@ class Demo:
         self._began_s = time.monotonic()
         stage.start_agent()
         if self._options.storm:
-            self._storm = Storm(stage, self._options.seconds or 60.0, self._options.seed)
+            self._storm = Storm(
+                stage=stage,
+                control=self._plan.control,
+                adapter=self._plan.lines[-1].name,
+                seconds=self._options.seconds or 60.0,
+                seed=self._options.seed,
+            )
 
     def _watch(self) -> None:
         console = Console(stderr=self._options.json)
@@ -123,6 +129,7 @@ class Demo:
         told = tidegate("--json", "verify", stage.collector_db, "--trust", stage.trust_file)
         living = [device.name for device in self._plan.devices if device.living]
         silent = [name for name in living if name not in self._view.living]
+        pulled = self._pulled()
         return Summary(
             seed=self._options.seed,
             living=len(living),
@@ -134,14 +141,24 @@ class Demo:
             embedded=self._embedded,
             first_reading_s=self._first_s,
             kills=self._storm.told if self._storm else (),
+            unplugged=pulled,
+            unhealed=[name for name in pulled if not self._view.heard_since(name, self._put_back_ms())],
         )
+
+    def _pulled(self) -> list[str]:
+        """Give the living devices on the adapter that the storm pulled."""
+        line = self._storm.adapter if self._storm is not None else ""
+        return [device.name for device in self._plan.devices if device.living and device.bus == line]
+
+    def _put_back_ms(self) -> int:
+        return self._storm.put_back_ms if self._storm is not None else 0
 
     def _feed_embedded(self) -> None:
         """Carry the archive to the collector by file, as a technician with a memory stick would."""
         if not self._embedded or self._age_s() < self._fed_s:
             return
         chain = self._stage.folder / "chain.cbseq"
-        if tidegate("--site", self._stage.site, "export", chain).returncode == 0:
+        if tidegate("--site", self._stage.site, "export", "--yes", chain).returncode == 0:
             tidegate("collect", "--db", self._stage.collector_db, "--trust", self._stage.trust_file, "--input", chain)
         self._fed_s = self._age_s() + _PLAIN_EVERY_S
 

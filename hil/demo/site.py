@@ -1,4 +1,4 @@
-"""The site file of the demo: what the simulated line holds, as a technician would write it."""
+"""The site file of the demo: what the simulated lines hold, as a technician would write it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,32 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """One device that the simulator put on the line.
+class Wire:
+    """One line of the simulator: a bus of the site.
 
     Attributes:
+        baud: of the bus; a device may have its own.
+    """
+
+    name: str
+    port: str
+    baud: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """One device that the simulator put on a line.
+
+    Attributes:
+        baud: its own.
         living: whether it answers, so that its readings have to arrive.
     """
 
     name: str
+    bus: str
     unit: int
     profile: str
+    baud: int
     living: bool
 
 
@@ -25,7 +41,8 @@ class Expected:
 class Plan:
     """What the demo connects."""
 
-    port: str
+    control: Path
+    lines: tuple[Wire, ...]
     devices: tuple[Expected, ...]
 
 
@@ -33,16 +50,24 @@ def read_plan(path: Path) -> Plan:
     """Read ``site.json``, which the simulator wrote."""
     told = json.loads(path.read_text(encoding="utf-8"))
     return Plan(
-        port=told["port"],
+        control=Path(told["control"]),
+        lines=tuple(Wire(name=one["name"], port=one["port"], baud=one["baud"]) for one in told["lines"]),
         devices=tuple(
-            Expected(name=one["name"], unit=one["unit"], profile=one["profile"], living=one["behaviour"] != "dead")
+            Expected(
+                name=one["name"],
+                bus=one["line"],
+                unit=one["unit"],
+                profile=one["profile"],
+                baud=one["settings"]["baud"],
+                living=one["behaviour"] != "dead",
+            )
             for one in told["devices"]
         ),
     )
 
 
 def write_site(path: Path, plan: Plan, *, broker_port: int | None, receipt_key: str | None) -> None:
-    """Write ``site.toml``: one serial bus, every device of the line, every reading each 2 s, blocks each 2 s."""
+    """Write ``site.toml``: a bus for each line, every device of it, every reading each 2 s, blocks each 2 s."""
     lines = [
         "# written by the demo",
         "schema = 1",
@@ -60,21 +85,28 @@ def write_site(path: Path, plan: Plan, *, broker_port: int | None, receipt_key: 
         "[state]",
         f'dir = "{path.parent / "state"}"',
         f'run_dir = "{path.parent / "run"}"',
-        "",
-        "[[bus]]",
-        'name = "rs485-a"',
-        f'port = "{plan.port}"',
-        "baud = 9600",
-        'parity = "none"',
     ]
+    speeds = {}
+    for line in plan.lines:
+        speeds[line.name] = line.baud
+        lines += [
+            "",
+            "[[bus]]",
+            f'name = "{line.name}"',
+            f'port = "{line.port}"',
+            f"baud = {line.baud}",
+            'parity = "none"',
+        ]
     for device in plan.devices:
         lines += [
             "",
             "[[device]]",
             f'name = "{device.name}"',
-            'bus = "rs485-a"',
+            f'bus = "{device.bus}"',
             f"unit = {device.unit}",
             f'profile = "{device.profile}"',
             'every = "2 s"',
         ]
+        if device.baud != speeds[device.bus]:
+            lines.append(f"line = {{ baud = {device.baud} }}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

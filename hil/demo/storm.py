@@ -1,40 +1,52 @@
-"""The storm: the broker and, in the middle of its absence, the agent are killed without warning, then come back."""
+"""The storm: an adapter is pulled and put back; then the broker and, in its absence, the agent die and come back."""
 
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hil.ledger import committed_readings
+from hil.sim.control import ask
 from hil.stage import Stage
 
 
 @dataclass(slots=True)
 class Storm:
-    """A seeded timetable of kills over a run of ``seconds``.
+    """A seeded timetable of what goes wrong over a run of ``seconds``.
 
     Attributes:
+        control: of the simulator.
+        adapter: name of the line whose adapter is pulled.
         told: what happened, in words, for the summary.
         note: what goes on now, for the screen.
+        put_back_ms: UTC at which the adapter was put back, 0 before.
     """
 
     stage: Stage
+    control: Path
+    adapter: str
     seconds: float
     seed: int
     told: list[str] = field(default_factory=list)
     note: str = ""
+    put_back_ms: int = 0
     _acts: list[tuple[float, Callable[[float], None]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Draw the times: broker away for 20 to 30 % of the run, the agent killed inside that."""
+        """Draw the times: adapter away for 10 %, then the broker for 20 to 30 %, the agent killed inside that."""
         chance = random.Random(self.seed)
-        gone = self.seconds * chance.uniform(0.25, 0.35)
+        pulled = self.seconds * chance.uniform(0.15, 0.2)
+        gone = self.seconds * chance.uniform(0.35, 0.4)
         back = gone + self.seconds * chance.uniform(0.20, 0.30)
         killed = gone + (back - gone) * chance.uniform(0.3, 0.7)
         again = killed + chance.uniform(0.5, 1.5)
         self._acts = sorted(
             [
+                (pulled, self._unplug),
+                (pulled + self.seconds * 0.1, self._replug),
                 (gone, self._kill_broker),
                 (killed, self._kill_agent),
                 (again, self._start_agent),
@@ -52,6 +64,17 @@ class Storm:
         """Bring everything back that is still away."""
         while self._acts:
             self._acts.pop(0)[1](now_s)
+
+    def _unplug(self, now_s: float) -> None:
+        ask(self.control, "unplug", line=self.adapter)
+        self.note = "adapter pulled"
+        self.told.append(f"{now_s:.1f} s: adapter of {self.adapter} pulled")
+
+    def _replug(self, now_s: float) -> None:
+        ask(self.control, "replug", line=self.adapter)
+        self.put_back_ms = time.time_ns() // 1_000_000
+        self.note = ""
+        self.told.append(f"{now_s:.1f} s: adapter of {self.adapter} put back")
 
     def _kill_broker(self, now_s: float) -> None:
         assert self.stage.broker is not None

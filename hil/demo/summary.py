@@ -22,6 +22,8 @@ class Summary:
         embedded: no broker, so that nothing could be receipted.
         first_reading_s: from the agent's start to its first verified reading.
         kills: what the storm did.
+        unplugged: devices on the adapter that the storm pulled.
+        unhealed: of these, those without a good reading taken after it was put back.
     """
 
     seed: int
@@ -34,12 +36,15 @@ class Summary:
     embedded: bool
     first_reading_s: float | None
     kills: Sequence[str]
+    unplugged: Sequence[str] = ()
+    unhealed: Sequence[str] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether every living device was verified and, with a broker, all was receipted exactly once."""
+        """Whether every living device was verified, each line healed and, with a broker, all receipted once."""
         custody = self.embedded or self.totals.receipted == self.totals.blocks > 0
-        return self.heard == self.living > 0 and self.verified and custody and self.ledger.exactly_once
+        heard = self.heard == self.living > 0 and not self.unhealed
+        return heard and self.verified and custody and self.ledger.exactly_once
 
     def as_object(self) -> dict[str, object]:
         """Give it for ``--json``."""
@@ -64,6 +69,7 @@ class Summary:
             "proven": self.verified,
             "embedded": self.embedded,
             "kills": list(self.kills),
+            "unplugged": {"devices": len(self.unplugged), "silent_since": list(self.unhealed)},
         }
 
     def as_lines(self) -> list[str]:
@@ -81,5 +87,11 @@ class Summary:
             f"chain     {'proven from the genesis to the last block' if self.verified else 'NOT proven'}",
         ]
         lines += [f"storm     {kill}" for kill in self.kills]
+        if self.unplugged:
+            back = len(self.unplugged) - len(self.unhealed)
+            silent = f"; silent: {', '.join(self.unhealed)}" if self.unhealed else ""
+            lines.append(
+                f"adapter   {back} of {len(self.unplugged)} devices read again after it was put back{silent}"
+            )
         lines.append(f"seed      {self.seed}   {'ok' if self.ok else 'NOT ok'}")
         return lines

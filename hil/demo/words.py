@@ -22,6 +22,7 @@ ZH: Final = {
     "Ctrl-C ends it": "按 Ctrl-C 结束",
     "broker killed": "已强制终止代理服务器",
     "agent killed": "已强制终止网关程序",
+    "adapter pulled": "已拔下串口适配器",
     "running": "运行中",
     "embedded archive, no broker": "本地存档，无代理服务器",
 }

@@ -24,6 +24,27 @@ def freeze(image: Image, values: Mapping[str, float]) -> Image:
     return replace(image, held=held, written={})
 
 
+def image_of(model: str, seed: str) -> Image:
+    """Give the image of a model; ``generic/block-N`` are N holding registers made for benches."""
+    if model in IMAGES:
+        return IMAGES[model](seed)
+    return block(int(model.removeprefix("generic/block-")), seed)
+
+
+def block(registers: int, seed: str) -> Image:
+    """N holding registers of 16 bits that each wander by themselves: no real device."""
+    held = tuple(
+        Held(
+            name=f"quantity.{number + 1:02d}", table=HOLDING, address=number, type="u16", scale=_TENTH, unit="V",
+            motion=wander(f"{seed}:{number}", 2000 + 10 * number, 500, 60),
+        )
+        for number in range(registers)
+    )  # fmt: skip
+    return Image(
+        model=f"generic/block-{registers}", held=held, spans=((HOLDING, 0, registers - 1),), source="made for benches"
+    )
+
+
 def strict(image: Image) -> Image:
     """Give the image of a firmware that refuses every read touching an undefined address (exception 2)."""
     places = sorted({(one.table, one.address + offset) for one in image.held for offset in range(one.count)})

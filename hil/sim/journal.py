@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,16 +15,28 @@ _TURN_BYTES: Final = 16 * 1024 * 1024
 
 
 class Journal:
-    """Writes exchanges to ``path``; the stretch before the last turn stays beside it as ``path.1``."""
+    """Writes exchanges to ``path``; the stretch before the last turn stays beside it as ``path.1``.
+
+    Several lines, each with its own thread, may write to one journal.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
         self._file = path.open("w", encoding="utf-8")
         self._bytes = 0
 
-    def write(self, exchange: Exchange) -> None:
+    def of(self, line: str) -> Callable[[Exchange], None]:
+        """Give what the line of this name calls for each exchange."""
+        return partial(self.write, line)
+
+    def write(self, line: str, exchange: Exchange) -> None:
         """Add one exchange; it is in the file when this returns."""
-        text = json.dumps(as_json(exchange)) + "\n"
+        text = json.dumps({"line": line, **as_json(exchange)}) + "\n"
+        with self._lock:
+            self._add(text)
+
+    def _add(self, text: str) -> None:
         self._file.write(text)
         self._file.flush()
         self._bytes += len(text)

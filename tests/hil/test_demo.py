@@ -53,7 +53,7 @@ def test_every_living_device_is_verified_and_receipted(seed: int) -> None:
     told = summary("--seconds", "12", "--seed", str(seed))
     assert told["ok"] is True
     assert told["seed"] == seed
-    assert told["devices"] == {"living": 7, "heard": 7, "silent": []}
+    assert told["devices"] == {"living": 10, "heard": 10, "silent": []}
 
 
 def test_the_embedded_archive_is_verified_on_the_spot(seed: int) -> None:
@@ -62,13 +62,14 @@ def test_the_embedded_archive_is_verified_on_the_spot(seed: int) -> None:
 
 
 @pytest.mark.parametrize("nth", range(5 if LONG else 1))
-def test_a_storm_loses_nothing_and_stores_nothing_twice(seed: int, nth: int) -> None:
+def test_a_storm_loses_nothing_stores_nothing_twice_and_the_pulled_line_heals(seed: int, nth: int) -> None:
     told = summary("--storm", "--seconds", "60" if LONG else "25", "--seed", str(seed + nth))
     readings = told["readings"]
     assert isinstance(readings, dict)
     assert (readings["lost"], readings["twice"]) == (0, 0)
     assert readings["committed"] > 0
-    assert len(told["kills"]) == 4  # type: ignore[arg-type]
+    assert len(told["kills"]) == 6  # type: ignore[arg-type]
+    assert told["unplugged"] == {"devices": 3, "silent_since": []}
 
 
 def test_plain_lines_without_a_terminal_and_a_summary_after_ctrl_c() -> None:

@@ -50,8 +50,8 @@ def site(tmp_path: Path) -> Iterator[Process]:
         process.stop()
 
 
-def exchange(port: str, unit: int, pdu: str, count: int, timeout_s: float = 1.0) -> bytes:
-    with serial.Serial(port, 9600, timeout=timeout_s) as line:
+def exchange(port: str, unit: int, pdu: str, count: int, timeout_s: float = 1.0, baud: int = 9600) -> bytes:
+    with serial.Serial(port, baud, timeout=timeout_s) as line:
         line.write(frame(unit, bytes.fromhex(pdu)))
         return bytes(line.read(count))
 
@@ -73,20 +73,40 @@ def test_the_site_describes_itself(site: Process) -> None:
 
 def test_every_living_device_answers_and_the_dead_one_does_not_until_revived(site: Process) -> None:
     description = json.loads(Path(site.ready["site"]).read_text())
+    ports = {line["name"]: line["port"] for line in description["lines"]}
+    assert len(ports) == 2
     for one in description["devices"]:
-        value = one["values"][0]
+        value, port, baud = one["values"][0], ports[one["line"]], one["settings"]["baud"]
         pdu = struct.pack(">BHH", value["table"], value["address"], 2).hex()
         if one["behaviour"] == "flaky":
             continue
-        heard = exchange(site.ready["port"], one["unit"], pdu, 9, 0.4)
+        heard = exchange(port, one["unit"], pdu, 9, 0.4, baud)
         if one["behaviour"] == "dead":
             assert heard == b""
             ask(Path(site.ready["control"]), "revive", unit=one["unit"])
-            heard = exchange(site.ready["port"], one["unit"], pdu, 9)
+            heard = exchange(port, one["unit"], pdu, 9, baud=baud)
         assert heard[0] == one["unit"]
         assert crc16(heard[:-2]) == heard[-2:]
         ask(Path(site.ready["control"]), "kill", unit=one["unit"])
-        assert exchange(site.ready["port"], one["unit"], pdu, 9, 0.2) == b""
+        assert exchange(port, one["unit"], pdu, 9, 0.2, baud) == b""
+
+
+def test_the_second_line_carries_two_speeds_and_each_device_hears_its_own_only(site: Process) -> None:
+    description = json.loads(Path(site.ready["site"]).read_text())
+    port = description["lines"][1]["port"]
+    second = [one for one in description["devices"] if one["line"] == description["lines"][1]["name"]]
+    assert {one["settings"]["baud"] for one in second} == {19200, 4800}
+    for one in second:
+        value = one["values"][0]
+        pdu = struct.pack(">BHH", value["table"], value["address"], 2).hex()
+        other = 4800 + 19200 - one["settings"]["baud"]
+        assert exchange(port, one["unit"], pdu, 9, 0.2, other) == b""
+
+
+def test_a_line_of_equal_devices_for_benches(tmp_path: Path) -> None:
+    line = Process("line", "--dir", str(tmp_path), "--units", "3", "--registers", "5", "--seed", "1")
+    assert len(exchange(line.ready["port"], 3, "0300000005", 15)) == 15
+    assert line.stop() == 0
 
 
 def test_the_journal_and_the_counters_tell_every_exchange(site: Process) -> None:
@@ -120,6 +140,10 @@ def test_faults_are_set_and_seen(site: Process) -> None:
 
 
 def test_unplugging_takes_the_port_away_and_replugging_brings_it_back(site: Process) -> None:
+    second = json.loads(Path(site.ready["site"]).read_text())["lines"][1]
+    ask(Path(site.ready["control"]), "unplug", line=second["name"])
+    assert not os.path.lexists(second["port"])
+    assert os.path.lexists(site.ready["port"])
     ask(Path(site.ready["control"]), "unplug")
     assert not os.path.lexists(site.ready["port"])
     ask(Path(site.ready["control"]), "replug")

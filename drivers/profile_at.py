@@ -26,7 +26,7 @@ _MASKED: Final = (NumberType.U8, NumberType.U16, NumberType.U32, NumberType.U64)
 
 
 def read_location(fields: Fields) -> ModbusLocation:
-    """Read ``at``, and ``scale_from`` beside it: where a value stands in a Modbus device."""
+    """Read ``at``, and ``scale_from`` or ``decimals_from`` beside it: where a value stands in a Modbus device."""
     at = Fields(fields.raw("at"), fields.at("at"), AT_KEYS)
     table = at.choice("table", TABLES)
     address = at.integer("address", 0, ADDRESSES - 1)
@@ -49,6 +49,7 @@ def read_location(fields: Fields) -> ModbusLocation:
         length=at.integer("length", 1, MOST_TEXT_REGISTERS) if number is NumberType.TEXT else 0,
         encoding=at.choice("encoding", ENCODINGS, Encoding.ASCII),
         scale_address=_scale_address(fields, number),
+        scale_is_places=fields.has("decimals_from"),
     )
     if address + location.count > ADDRESSES:
         raise at.fault("address", f"{number.value} at {address} ends behind the last address")
@@ -75,8 +76,11 @@ def _mask(at: Fields, number: NumberType) -> int | None:
 
 
 def _scale_address(fields: Fields, number: NumberType) -> int | None:
-    if not fields.has("scale_from"):
+    key = next((key for key in ("scale_from", "decimals_from") if fields.has(key)), None)
+    if key is None:
         return None
+    if key == "scale_from" and fields.has("decimals_from"):
+        raise fields.fault("decimals_from", "give scale_from or decimals_from, not both")
     if number is NumberType.BIT or number.is_float or number.is_words:
-        raise fields.fault("scale_from", "goes only with a whole number")
-    return fields.integer("scale_from", 0, ADDRESSES - 1)
+        raise fields.fault(key, "goes only with a whole number")
+    return fields.integer(key, 0, ADDRESSES - 1)

@@ -134,6 +134,7 @@ class ModbusLocation:
         length: registers of a text, 0 for all other types.
         encoding: of a text.
         scale_address: register of the same table that holds the power of ten of this value (``scale_from``).
+        scale_is_places: that register holds the number of decimals instead (``decimals_from``).
     """
 
     table: Table
@@ -146,6 +147,7 @@ class ModbusLocation:
     length: int = 0
     encoding: Encoding = Encoding.ASCII
     scale_address: int | None = None
+    scale_is_places: bool = False
 
     @property
     def count(self) -> int:

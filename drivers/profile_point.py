@@ -16,7 +16,7 @@ from drivers.units import UNITS
 
 _KEYS: Final = (
     "name", "label", "at", "unit", "scale", "decimals", "exponent", "kind", "class", "range", "sentinels", "every_s",
-    "urgent", "access", "write", "scale_from", "saturated", "states", "side_effect",
+    "urgent", "access", "write", "scale_from", "decimals_from", "saturated", "states", "side_effect",
 )  # fmt: skip
 _NAME: Final = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 LABEL_KEYS: Final = ("en", "zh")
@@ -141,7 +141,9 @@ def _exponent(fields: Fields, location: ModbusLocation, scale: Decimal, kind: Ki
     if location.type.is_float:
         raise fields.fault("decimals", "is missing: a float has to say how many decimals it is worth")
     if location.scale_address is not None and kind in (Kind.GAUGE, Kind.COUNTER):
-        raise fields.fault("decimals", "is missing: with scale_from the number of decimals has to be promised here")
+        raise fields.fault(
+            "decimals", "is missing: with a scale register the number of decimals has to be promised here"
+        )
     finest = scale.normalize().as_tuple().exponent
     assert isinstance(finest, int)  # finite: Fields.exact saw to it
     if finest < _FINEST:

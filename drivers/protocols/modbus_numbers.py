@@ -65,10 +65,11 @@ def codes_of(point: Point) -> dict[int, int]:
 def rescaled(point: Point) -> Callable[[int, int], tuple[Value, int]]:
     """Compile a point with a scale register: raw number and power of ten to mantissa and status.
 
-    The power is a SunSpec scale factor: -10 to 10, 0x8000 for 'not there'. Whatever it is at the moment, the value is
-    rounded half to even to the exponent that the profile promises.
+    The power is a SunSpec scale factor: -10 to 10, 0x8000 for 'not there'; or a number of decimals. Whatever it is at
+    the moment, the value is rounded half to even to the exponent that the profile promises.
     """
     field, codes, scale, exponent = field_of(point.location), codes_of(point), point.scale, point.exponent
+    sign = -1 if point.location.scale_is_places else 1
 
     def convert(raw: int, power: int) -> tuple[Value, int]:
         number = raw if field is None else field(raw)
@@ -76,7 +77,7 @@ def rescaled(point: Point) -> Callable[[int, int], tuple[Value, int]]:
             return None, int(Quality.BAD_NO_DATA)
         if number in codes:
             return None, codes[number]
-        value = scaled(number, power, scale, exponent) if -_MOST_POWER <= power <= _MOST_POWER else None
+        value = scaled(number, sign * power, scale, exponent) if -_MOST_POWER <= power <= _MOST_POWER else None
         return value, int(Quality.GOOD if value is not None else Quality.BAD_OUT_OF_RANGE)
 
     return convert

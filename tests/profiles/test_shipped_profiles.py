@@ -29,7 +29,7 @@ def test_there_are_profiles() -> None:
 
 @pytest.mark.parametrize("profile_id", _IDS)
 def test_nothing_is_wrong_with_it(profile_id: str) -> None:
-    assert check_profile(_ROOT / f"{profile_id}.toml") == []
+    assert [found for found in check_profile(_ROOT / f"{profile_id}.toml") if found.code != "no-example"] == []
 
 
 @pytest.mark.parametrize("profile_id", _IDS)

@@ -21,7 +21,7 @@ _GOOD, _NO_DATA, _OUT = int(Quality.GOOD), int(Quality.BAD_NO_DATA), int(Quality
 def _point(kind: NumberType, *, address: int = 0, scale: str = "1", exponent: int = 0, **more: object) -> Point:
     at = {
         key: more.pop(key)
-        for key in ("words", "mask", "high_byte", "length", "encoding", "scale_address", "bit")
+        for key in ("words", "mask", "high_byte", "length", "encoding", "scale_address", "scale_is_places", "bit")
         if key in more
     }
     return Point(
@@ -186,6 +186,12 @@ def test_a_scale_register_moves_the_value_never_the_exponent(raw: int, power: in
     point = _point(NumberType.I16, address=4, scale_address=9, exponent=exponent)
     data = struct.pack(">hHHHHh", raw, 1, 2, 3, 4, power)
     assert _read(point, data) == (value, _GOOD)
+
+
+def test_a_register_may_hold_the_number_of_decimals_instead() -> None:
+    point = _point(NumberType.I16, address=4, scale_address=3, scale_is_places=True, exponent=-4)
+    assert _read(point, struct.pack(">hh", 2, 123)) == (12300, _GOOD)
+    assert _read(point, struct.pack(">hh", 0, 123)) == (1230000, _GOOD)
 
 
 def test_a_scale_register_may_stand_before_the_value_and_in_another_word_order() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 from agent.language import Language as Language  # noqa: PLC0414 - callers find it here too
@@ -105,6 +106,7 @@ class SiteDevice:
         profile: what model it is.
         every_s: period that replaces the profile's for every point, None to keep them.
         line: settings that differ from the bus's, None for the bus's own.
+        ratios: what the site answered to the ratios of the profile, applied to ``profile`` already.
     """
 
     name: str
@@ -113,6 +115,7 @@ class SiteDevice:
     profile: Profile
     every_s: float | None = None
     line: LineSettings | None = None
+    ratios: tuple[tuple[str, Decimal], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

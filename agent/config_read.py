@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from agent.config import BlockRules, Bus, OutboxLimits, Site, SiteDevice, SiteIdentity, Uplink
+from agent.config_ratios import Rated
 from agent.config_values import Table, nearest
 from agent.language import Language, parse
 from drivers.errors import ProfileError
@@ -45,7 +46,8 @@ def read_site(root: Table, *, base: Path, roots: Sequence[Path], digest: bytes) 
     _names_differ(bus_tables)
     _ports_differ(bus_tables, buses)
     profiles: dict[str, Profile | None] = {}
-    devices = tuple(_device(table, buses, roots, profiles) for table in device_tables)
+    rated = Rated()
+    devices = tuple(_device(table, buses, roots, profiles, rated) for table in device_tables)
     _names_differ(device_tables)
     _units_differ(device_tables, devices)
     root.close()
@@ -162,7 +164,7 @@ def _line(table: Table, usual: LineSettings) -> LineSettings:
 
 
 def _device(
-    table: Table, buses: Sequence[Bus], roots: Sequence[Path], profiles: dict[str, Profile | None]
+    table: Table, buses: Sequence[Bus], roots: Sequence[Path], profiles: dict[str, Profile | None], rated: Rated
 ) -> SiteDevice | None:
     name = table.name()
     bus = _known_bus(table, buses)
@@ -175,10 +177,19 @@ def _device(
         inline = table.table("line")
         line = _line(inline, bus.line if bus is not None else LineSettings())
         inline.close()
+    ratios = rated.answers(table, profile)
     table.close()
     if profile is None or bus is None:
         return None
-    return SiteDevice(name=name, bus=bus.name, unit=unit, profile=profile, every_s=every_s, line=line)
+    return SiteDevice(
+        name=name,
+        bus=bus.name,
+        unit=unit,
+        profile=rated.applied(profile, ratios),
+        every_s=every_s,
+        line=line,
+        ratios=ratios,
+    )
 
 
 def _known_bus(table: Table, buses: Sequence[Bus]) -> Bus | None:

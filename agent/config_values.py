@@ -38,8 +38,8 @@ class Problem:
     warning: bool = False
 
 
-class Table:
-    """One TOML table: asked for each key it may have; ``close`` reports the keys that nobody asked for."""
+class Entries:
+    """The keys of one TOML table: what was asked for, and what is wrong with them."""
 
     def __init__(self, data: Mapping[str, object], path: tuple[Key, ...], problems: list[Problem]) -> None:
         self._data = data
@@ -54,6 +54,49 @@ class Table:
         path = (*self.path, key)
         if all((code, path) != (problem.code, problem.path) for problem in self.problems):
             self.problems.append(Problem(code=code, path=path, params=params, nearest=nearest, warning=warning))
+
+    def answer(self, key: str) -> int | float | str | None:
+        """Give a number or a text as it stands; None where it is absent or something else."""
+        value: int | float | str | None = self._typed(key, (int, float, str), "number", None)
+        return value
+
+    def holds(self, key: str) -> bool:
+        """Tell whether the file says anything for ``key``."""
+        self._asked[key] = None
+        return key in self._data
+
+    def close(self) -> None:
+        """Report every key that was never asked for."""
+        known = sorted(self._asked)
+        for key in self._data:
+            if key not in self._asked:
+                self.problems.append(
+                    Problem(
+                        code="unknown-key",
+                        path=(*self.path, key),
+                        params={"key": key, "known": ", ".join(known)},
+                        at_key=True,
+                        nearest=nearest(key, known),
+                    )
+                )
+
+    def _typed(self, key: str, kinds: tuple[type, ...], expected: str, default: T, *, required: bool = False) -> T:
+        self._asked[key] = None
+        value = self._data.get(key)
+        if value is None:
+            if required:
+                name = ".".join(part for part in self.path if isinstance(part, str))
+                params = {"key": key, "table": f"[{name}]" if name else "site.toml"}
+                self.problems.append(Problem(code="missing-key", path=self.path, params=params, at_key=True))
+            return default
+        if isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool)):
+            return cast("T", value)
+        self.report("wrong-type", key, key=key, expected=expected, found=_kind(value))
+        return default
+
+
+class Table(Entries):
+    """One TOML table: asked for each key it may have; ``close`` reports the keys that nobody asked for."""
 
     def text(self, key: str, default: str = "", *, required: bool = False) -> str:
         """Give the text of ``key``; ``default`` where it is absent or wrong."""
@@ -111,40 +154,6 @@ class Table:
             else:
                 self.report("wrong-type", key, key=key, expected="array of tables", found=_kind(item))
         return tuple(found)
-
-    def holds(self, key: str) -> bool:
-        """Tell whether the file says anything for ``key``."""
-        self._asked[key] = None
-        return key in self._data
-
-    def close(self) -> None:
-        """Report every key that was never asked for."""
-        known = sorted(self._asked)
-        for key in self._data:
-            if key not in self._asked:
-                self.problems.append(
-                    Problem(
-                        code="unknown-key",
-                        path=(*self.path, key),
-                        params={"key": key, "known": ", ".join(known)},
-                        at_key=True,
-                        nearest=nearest(key, known),
-                    )
-                )
-
-    def _typed(self, key: str, kinds: tuple[type, ...], expected: str, default: T, *, required: bool = False) -> T:
-        self._asked[key] = None
-        value = self._data.get(key)
-        if value is None:
-            if required:
-                name = ".".join(part for part in self.path if isinstance(part, str))
-                params = {"key": key, "table": f"[{name}]" if name else "site.toml"}
-                self.problems.append(Problem(code="missing-key", path=self.path, params=params, at_key=True))
-            return default
-        if isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool)):
-            return cast("T", value)
-        self.report("wrong-type", key, key=key, expected=expected, found=_kind(value))
-        return default
 
     def _within(self, key: str, value: int, low: int, high: int, default: int) -> int:
         if not self.holds(key) or low <= value <= high:

@@ -57,6 +57,7 @@ class DeviceStatus:
         silent_since_mono_ms: first failure since its last reading, None while all is well.
         error_code: of the last failure since its last reading, empty while all is well.
         error: the sentence to it.
+        ratios: what the site answered for transformers, (name, decimal); already in the values.
     """
 
     name: str
@@ -72,6 +73,7 @@ class DeviceStatus:
     error_code: str = ""
     error: str = ""
     reads: tuple[ReadStatus, ...] = ()
+    ratios: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

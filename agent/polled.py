@@ -90,6 +90,7 @@ class Polled:
             error_code=health.error_code,
             error=health.error,
             reads=tuple(read_status(task, names) for task in member.tasks),
+            ratios=tuple((name, f"{answer:f}") for name, answer in site.ratios),
         )
 
 

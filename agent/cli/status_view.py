@@ -70,6 +70,7 @@ class Screen:
         for bus in status.buses:
             rows.append((_("bus"), self._bus(bus)))
             rows += [("", self._device(one)) for one in status.devices if one.bus == bus.name and one.error_code]
+            rows += [("", _ratios(one)) for one in status.devices if one.bus == bus.name and one.ratios]
         rows += [
             (_("outbox"), self._outbox()),
             *((_("uplink"), self._uplink(uplink)) for uplink in status.uplinks),
@@ -163,6 +164,11 @@ class Screen:
             yield Finding(code="blocks-dropped", params={"count": storage.dropped_blocks})
         if self._status.clock.quality not in _SYNCHRONISED:
             yield Finding(code="clock-unsure", warning=True)
+
+
+def _ratios(device: DeviceStatus) -> str:
+    answers = ", ".join(f"{name} {answer}" for name, answer in device.ratios)
+    return _("{device} with ratios {ratios}").format(device=device.name, ratios=answers)
 
 
 def _uplink_finding(uplink: UplinkStatus) -> Finding:

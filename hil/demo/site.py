@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+BEHIND_TRANSFORMERS = ("chint/dtsu666",)
+"""Profiles that ask for the ratios of the transformers; in the demo such meters are wired directly."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
@@ -107,6 +110,8 @@ def write_site(path: Path, plan: Plan, *, broker_port: int | None, receipt_key: 
             f'profile = "{device.profile}"',
             'every = "2 s"',
         ]
+        if device.profile in BEHIND_TRANSFORMERS:
+            lines.append("ratios = { ct = 1, pt = 1 }")
         if device.baud != speeds[device.bus]:
             lines.append(f"line = {{ baud = {device.baud} }}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -52,6 +53,11 @@ class Child:
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
             )
         self.starts += 1
+
+    def freeze(self) -> None:
+        """SIGSTOP: what others send piles up unread, and nobody notices."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         """SIGKILL: no time to tidy anything."""

@@ -45,13 +45,14 @@ class Stage:
         broker: None for a gateway that only archives.
         trust_line: the gateway's identity key, as ``init`` printed it.
         receipt_key: the collector's, as it printed it.
+        program: what runs as the agent; a rig's self-test gives a broken one.
     """
 
     folder: Path
     broker: Broker | None
     trust_line: str = ""
     receipt_key: str = ""
-    agent_environment: dict[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = TIDEGATE
     _children: dict[str, Child] = field(default_factory=dict)
 
     @property
@@ -113,7 +114,7 @@ class Stage:
 
     def start_agent(self, environment: Mapping[str, str] | None = None) -> None:
         """Start the gateway with what ``site.toml`` says."""
-        child = self._child("agent", [*TIDEGATE, "--site", str(self.site), "run"])
+        child = self._child("agent", [*self.program, "--site", str(self.site), "run"])
         child.environment = dict(environment or {})
         child.start()
 

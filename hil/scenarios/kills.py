@@ -18,13 +18,14 @@ from typing import Final
 
 from hil.bench.site import BenchDevice, Sealing, write_site
 from hil.broker import Broker
-from hil.ledger import Ledger, committed_readings, compare
+from hil.ledger import Ledger, committed_blocks, committed_readings, compare
 from hil.process import wait_until
-from hil.stage import Stage, StageError, tidegate
+from hil.stage import TIDEGATE, Stage, StageError, tidegate
 
 KILL_POINTS: Final = ("before-sign", "signed", "committed", "published", "receipted")
 VICTIMS: Final = ("agent", "broker", "collector", "agent and broker", "agent and collector", "all")
-_PATIENCE_S: Final = 30.0
+FROZEN: Final = "frozen collector"
+_DEVICES: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +61,18 @@ class Outcome:
 class KillRounds:
     """One chain that survives ``rounds`` deaths."""
 
-    def __init__(self, folder: Path, seed: int, devices: int = 4) -> None:
-        """Take an empty folder; everything random follows from ``seed``."""
+    def __init__(self, folder: Path, seed: int, program: tuple[str, ...] = TIDEGATE, patience_s: float = 30) -> None:
+        """Take an empty folder; everything random follows from ``seed``; ``program`` runs as the agent."""
         (folder / "broker").mkdir()
         self._seed = seed
         self._chance = random.Random(seed)
-        self._stage = Stage(folder=folder, broker=Broker(folder / "broker"))
-        self._devices = devices
+        self._stage = Stage(folder=folder, broker=Broker(folder / "broker"), program=program)
+        self._patience_s = patience_s
 
     def run(self, points: Sequence[str], random_deaths: int) -> Outcome:
         """Die once at each of ``points``, then ``random_deaths`` times anywhere, shuffled; StageError if stuck."""
         deaths: list[Callable[[], Round]] = [partial(self._die_at, point) for point in points]
-        deaths += [self._die_somewhere] * random_deaths
+        deaths += [self._die_somewhere] * random_deaths + [self._die_frozen]
         self._chance.shuffle(deaths)
         try:
             self._start()
@@ -82,7 +83,7 @@ class KillRounds:
 
     def _start(self) -> None:
         stage = self._stage
-        simulator = stage.start_simulator("tcp", "--devices", str(self._devices), "--seed", str(self._seed))
+        simulator = stage.start_simulator("tcp", "--devices", str(_DEVICES), "--seed", str(self._seed))
         stage.prepare("kills")
         assert stage.broker is not None
         stage.broker.start()
@@ -109,7 +110,7 @@ class KillRounds:
         stage, nth = self._stage, self._chance.randint(1, 4)
         stage.agent.stop()
         stage.start_agent({"TIDEGATE_KILL_AT": f"{point}:{nth}"})
-        if not wait_until(lambda: not stage.agent.alive, _PATIENCE_S):
+        if not wait_until(lambda: not stage.agent.alive, self._patience_s):
             raise StageError(f"the agent never came by {point}:{nth}\n{stage.agent.last_words()}")
         committed = committed_readings(stage.outbox_db)
         return Round(how=f"agent at {point}:{nth}", committed=committed, restart_s=self._bring_back({"agent"}))
@@ -125,6 +126,18 @@ class KillRounds:
         committed = committed_readings(stage.outbox_db)
         time.sleep(self._chance.uniform(0.0, 0.8))
         return Round(how=victims, committed=committed, restart_s=self._bring_back(dead))
+
+    def _die_frozen(self) -> Round:
+        """Let the broker hand blocks to a collector that no longer reads, then kill it: a PUBACK is no custody."""
+        stage = self._stage
+        stage.collector.freeze()
+        goal = committed_blocks(stage.outbox_db) + 3
+        if not wait_until(lambda: committed_blocks(stage.outbox_db) >= goal, self._patience_s):
+            raise StageError(f"the agent stands still beside a frozen collector\n{stage.agent.last_words()}")
+        time.sleep(0.2)  # the broker's answers to these blocks
+        stage.collector.kill()
+        committed = committed_readings(stage.outbox_db)
+        return Round(how=FROZEN, committed=committed, restart_s=self._bring_back({"collector"}))
 
     def _bring_back(self, dead: set[str]) -> float:
         stage, began = self._stage, time.monotonic()
@@ -142,7 +155,7 @@ class KillRounds:
         """Wait until the platform holds a reading that was not yet committed now."""
         stage = self._stage
         goal = committed_readings(stage.outbox_db) + 1
-        if not wait_until(lambda: _arrived(stage) >= goal, _PATIENCE_S):
+        if not wait_until(lambda: _arrived(stage) >= goal, self._patience_s):
             raise StageError(f"nothing new arrives after {after}\n{stage.agent.last_words(12)}")
 
     def _settle(self, rounds: Sequence[Round]) -> Outcome:
@@ -151,7 +164,7 @@ class KillRounds:
         committed = committed_readings(stage.outbox_db)
         if not wait_until(lambda: _arrived(stage) >= committed, 3):
             stage.start_agent()  # what its last seconds could not send is offered after the next start
-            wait_until(lambda: _arrived(stage) >= committed, _PATIENCE_S)
+            wait_until(lambda: _arrived(stage) >= committed, self._patience_s)
             stage.agent.kill()
         ledger = compare(stage.outbox_db, stage.collector_db)
         ours = tidegate("verify", stage.outbox_db, "--trust", stage.trust_file)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from hil.scenarios.kills import KILL_POINTS, KillRounds
+from hil.stage import StageError
 
 LONG = bool(os.environ.get("TIDEGATE_LONG"))
 
@@ -23,3 +25,16 @@ def test_whoever_dies_every_committed_reading_arrives_exactly_once(tmp_path: Pat
     assert outcome.ledger.twice == 0, outcome
     assert outcome.ledger.committed > 0
     assert outcome.proven, outcome.verdict
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", ["forgetful", "trusting"])
+def test_the_rig_catches_an_agent_that_breaks_its_promise(tmp_path: Path, seed: int, kind: str) -> None:
+    program = (sys.executable, "-P", str(Path(__file__).with_name("broken_agent.py")), kind)
+    try:
+        outcome = KillRounds(tmp_path, seed, program, patience_s=10).run(["committed", "published"], random_deaths=2)
+    except StageError as error:
+        print(f"caught: it does not come back: {error}")
+        return
+    assert not (outcome.proven and outcome.ledger.exactly_once), outcome

@@ -127,7 +127,15 @@ class _ClosedLine:
         """Nothing has happened."""
         return LinkCounters()
 
-    async def ask(self, unit: int, pdu: bytes, *, timeout_s: float, line: LineSettings | None = None) -> bytes:  # noqa: ARG002
+    async def ask(
+        self,
+        unit: int,  # noqa: ARG002
+        pdu: bytes,  # noqa: ARG002
+        *,
+        timeout_s: float,  # noqa: ARG002
+        line: LineSettings | None = None,  # noqa: ARG002
+        reply_bytes: int | None = None,  # noqa: ARG002
+    ) -> bytes:
         """Refuse."""
         raise LinkDownError(f"{self.name} is not open")
 

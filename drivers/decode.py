@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from drivers.decoded import Decoded, DecodeError, DecodeFault
-from drivers.registry import DECODERS
+from drivers.registry import DECODERS, REQUEST_DECODERS
 
 
 def decode_exchange(
@@ -16,7 +16,7 @@ def decode_exchange(
     Args:
         protocol: key of ``drivers.registry.DECODERS``, such as ``modbus-rtu``.
         request: what was asked, if known.
-        response: what came back; None or empty gives NO_REPLY.
+        response: what came back; None or empty gives NO_REPLY, unless the request alone says something: a write.
         context: parsed JSON object; ``points`` describes the layout. Names of devices or profiles in it are not used.
 
     Never raises on any bytes; a fault and no quantities is the answer to whatever cannot be read.
@@ -25,9 +25,11 @@ def decode_exchange(
     if reader is None:
         known = ", ".join(sorted(DECODERS))
         return Decoded(fault=DecodeFault.UNKNOWN_PROTOCOL, detail=f"{protocol!r} is none of {known}")
-    if not response:
-        return Decoded(fault=DecodeFault.NO_REPLY, detail="there is no reply to read")
     try:
-        return Decoded(quantities=reader(request, response, context or {}))
+        if response:
+            return Decoded(quantities=reader(request, response, context or {}))
+        if request and protocol in REQUEST_DECODERS:
+            return Decoded(quantities=REQUEST_DECODERS[protocol](request, context or {}))
+        return Decoded(fault=DecodeFault.NO_REPLY, detail="there is no reply to read")
     except DecodeError as error:
         return Decoded(fault=error.fault, detail=error.detail)

@@ -70,3 +70,6 @@ class DecodeError(Exception):
 
 FrameReader: TypeAlias = Callable[[bytes | None, bytes, Mapping[str, object]], tuple[Quantity, ...]]
 """Reads one reply, the request if known, and what else is known (parsed JSON); raises DecodeError."""
+
+RequestReader: TypeAlias = Callable[[bytes, Mapping[str, object]], tuple[Quantity, ...]]
+"""Reads a request that has no reply, such as a write; raises DecodeError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.codec.modbus_pdu import reply_bytes
+from drivers.codec.modbus_pdu import reply_bytes as usual_bytes
 from drivers.codec.modbus_rtu import LONGEST, OVERHEAD, RtuReplyDecoder, encode
 from drivers.link import Link
 from drivers.link_counters import LinkCounters
@@ -25,12 +25,20 @@ class RtuLink:
         """What has happened on the whole line so far."""
         return self._link.counters
 
-    async def ask(self, unit: int, pdu: bytes, *, timeout_s: float, line: LineSettings | None = None) -> bytes:
+    async def ask(
+        self,
+        unit: int,
+        pdu: bytes,
+        *,
+        timeout_s: float,
+        line: LineSettings | None = None,
+        reply_bytes: int | None = None,
+    ) -> bytes:
         """Send ``pdu`` to ``unit`` and give the PDU of the reply; see ``Link.exchange`` for what may go wrong."""
         request = encode(unit, pdu)
-        size = (reply_bytes(pdu) or LONGEST - OVERHEAD) + OVERHEAD
+        size = (reply_bytes or usual_bytes(pdu) or LONGEST - OVERHEAD) + OVERHEAD
         frame = await self._link.exchange(
-            request, RtuReplyDecoder(request), reply_bytes=size, timeout_s=timeout_s, settings=line
+            request, RtuReplyDecoder(request, reply_bytes), reply_bytes=size, timeout_s=timeout_s, settings=line
         )
         return frame.pdu
 

@@ -67,7 +67,15 @@ class TcpLink:
         """What has happened so far."""
         return LinkCounters(exchanges=self._exchanges, replies=self._replies, **self._counts)
 
-    async def ask(self, unit: int, pdu: bytes, *, timeout_s: float, line: LineSettings | None = None) -> bytes:  # noqa: ARG002 - no line here
+    async def ask(
+        self,
+        unit: int,
+        pdu: bytes,
+        *,
+        timeout_s: float,
+        line: LineSettings | None = None,  # noqa: ARG002 - no line here
+        reply_bytes: int | None = None,  # noqa: ARG002 - the header tells it
+    ) -> bytes:
         """Send ``pdu`` to ``unit`` and give the PDU of the reply, as ``Line.ask`` says."""
         if self._free:
             self._free -= 1

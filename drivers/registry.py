@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from drivers.clock import Clock, Pause
-from drivers.decoded import FrameReader
+from drivers.decoded import FrameReader, RequestReader
 from drivers.errors import LinkDownError, ProfileError
 from drivers.link import Link
 from drivers.link_counters import LinkCounters
@@ -16,13 +16,18 @@ from drivers.link_rtu import RtuLink
 from drivers.link_tcp import MODBUS_PORT, TcpLink, open_tcp_link
 from drivers.profile import Framing, LineSettings, Profile
 from drivers.protocols.modbus import ModbusDevice
-from drivers.protocols.modbus_decode import read_rtu, read_tcp
+from drivers.protocols.modbus_decode import read_rtu, read_rtu_request, read_tcp, read_tcp_request
 from drivers.sources import Line
 from drivers.transport.serial import open_serial
 from drivers.transport.tap import Sink, Tap
 
 DECODERS: Final[Mapping[str, FrameReader]] = MappingProxyType({"modbus-rtu": read_rtu, "modbus-tcp": read_tcp})
 """Protocol names that ``decode_exchange`` takes."""
+
+REQUEST_DECODERS: Final[Mapping[str, RequestReader]] = MappingProxyType(
+    {"modbus-rtu": read_rtu_request, "modbus-tcp": read_tcp_request}
+)
+"""Protocols whose requests say something without a reply."""
 
 
 class AnyLink(Line, Protocol):

@@ -43,7 +43,15 @@ class Line(Protocol):
         """Port or address, for sentences."""
         ...
 
-    async def ask(self, unit: int, pdu: bytes, *, timeout_s: float, line: LineSettings | None = None) -> bytes:
+    async def ask(
+        self,
+        unit: int,
+        pdu: bytes,
+        *,
+        timeout_s: float,
+        line: LineSettings | None = None,
+        reply_bytes: int | None = None,
+    ) -> bytes:
         """Send ``pdu`` to ``unit`` when it is its turn and give the PDU of the reply, matched to it.
 
         Args:
@@ -51,6 +59,7 @@ class Line(Protocol):
             pdu: function code and what follows.
             timeout_s: the longest time that the device may take before it answers; time on the wire comes on top.
             line: speed and parity of this device, if the line carries several.
+            reply_bytes: length of the good reply PDU, for a vendor's function whose replies do not tell it.
 
         Raises:
             LinkDownError: the port or connection is gone; open a new one.

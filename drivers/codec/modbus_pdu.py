@@ -23,9 +23,11 @@ BIT_FUNCTIONS: Final = frozenset((1, 2))
 EXCEPTION_FLAG: Final = 0x80  # set in the function code of a refusal (7)
 MOST_REGISTERS: Final = 125  # in one read (6.3, 6.4)
 MOST_BITS: Final = 2000  # in one read (6.1, 6.2)
+LONGEST_PDU: Final = 253  # bytes (4.1)
 _READ: Final = struct.Struct(">BHH")
+_MOST_DATA: Final = 250  # bytes in the reply to a read
 _ECHOING: Final = frozenset((5, 6, 8, 15, 16))  # the normal reply has five bytes, as its request's first five
-_COUNTED: Final = frozenset((17, 23))  # the second byte of the reply counts what follows
+_COUNTED: Final = frozenset((17,))  # the second byte of the reply counts what follows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +67,8 @@ def read_request(table: Table, address: int, count: int) -> bytes:
 
 
 def is_read(request: bytes) -> bool:
-    """Tell whether ``request`` is a whole read PDU of functions 1 to 4."""
-    return len(request) == _READ.size and request[0] in READ_FUNCTIONS
+    """Tell whether ``request`` is a whole read PDU of functions 1 to 4, with a count that a reply can hold."""
+    return len(request) == _READ.size and request[0] in READ_FUNCTIONS and 0 < payload_bytes(request) <= _MOST_DATA
 
 
 def payload_bytes(request: bytes) -> int:
@@ -91,6 +93,8 @@ def reply_bytes(request: bytes, reply: bytes = b"") -> int | None:
         return 7
     if function == 7:
         return 2
+    if function == 23 and len(request) >= _READ.size:  # the request says how much is read
+        return 2 + 2 * (request[3] << 8 | request[4])
     if function in _COUNTED:
         return 2 + reply[1] if len(reply) > 1 else None
     if function == 43:
@@ -156,23 +160,88 @@ def write_request(table: Table, address: int, values: Sequence[int], *, single: 
     else:
         raise ValueError(f"{table.name} cannot hold {list(values)}")
     try:
-        pdu.verifyCount(2000 if table.is_bits else 123, len(values))
+        pdu.verifyCount(1968 if table.is_bits else 123, len(values))
+    except ModbusException as error:
+        raise ValueError(f"no write request for {len(values)} values at {address}: {error}") from error
+    return _encoded(pdu, f"no write request for {len(values)} values at {address}")
+
+
+def mask_write_request(address: int, *, keep: int, put: int) -> bytes:
+    """Build function 22 (6.16): the register becomes ``(it & keep) | (put & ~keep)``, in the device, at once.
+
+    Raises:
+        ValueError: a number is not one of 16 bits.
+    """
+    from pymodbus.pdu.register_message import MaskWriteRegisterRequest  # noqa: PLC0415 - on first use
+
+    pdu = MaskWriteRegisterRequest(address=address, and_mask=keep, or_mask=put)
+    return _encoded(pdu, f"no mask write of {keep:#x}, {put:#x} at {address}")
+
+
+def read_write_request(address: int, count: int, write_address: int, values: Sequence[int]) -> bytes:
+    """Build function 23 (6.17): registers are written, then ``count`` from ``address`` are read, in one exchange.
+
+    Raises:
+        ValueError: more than 121 written or 125 read, a range or a value that does not fit.
+    """
+    from pymodbus.pdu.register_message import ReadWriteMultipleRegistersRequest  # noqa: PLC0415 - on first use
+
+    if max(address + count, write_address + len(values)) > 0x10000:
+        raise ValueError(f"{count} registers at {address}, {len(values)} at {write_address}: 0 to 65535 exist")
+    pdu = ReadWriteMultipleRegistersRequest(address, count, write_address, list(values))
+    return _encoded(pdu, f"no exchange of {count} registers at {address} for {len(values)} at {write_address}")
+
+
+def raw_write_request(function: int, address: int, raw: int) -> bytes:
+    """Build a write of functions 5 and 6 with 16 bits as they are: some relay boards want 0x0100 for ON.
+
+    Raises:
+        ValueError: another function, or a number that does not fit.
+    """
+    if function not in (5, 6) or not 0 <= address <= 0xFFFF or not 0 <= raw <= 0xFFFF:
+        raise ValueError(f"no single write of {raw:#x} at {address} by function {function}")
+    return _READ.pack(function, address, raw)
+
+
+def raw_request(pdu: bytes) -> bytes:
+    """Give a vendor's own PDU back if it is one: a function from 1 to 127, at most 253 bytes in all (4.1).
+
+    Raises:
+        ValueError: it cannot be sent.
+    """
+    if not 1 <= len(pdu) <= LONGEST_PDU or not 0 < pdu[0] < EXCEPTION_FLAG:
+        raise ValueError(f"{pdu.hex(' ').upper() or 'nothing'} is no request PDU")
+    return pdu
+
+
+def _encoded(pdu: ModbusPDU, otherwise: str) -> bytes:
+    from pymodbus.exceptions import ModbusException  # noqa: PLC0415 - on first use
+
+    try:
         return bytes([pdu.function_code]) + pdu.encode()
     except (ModbusException, struct.error) as error:
-        raise ValueError(f"no write request for {len(values)} values at {address}: {error}") from error
+        raise ValueError(f"{otherwise}: {error}") from error
 
 
-def is_written(request: bytes, reply: bytes) -> bool:
-    """Tell whether ``reply`` confirms the write ``request``: functions 5 and 6 echo it, 15 and 16 its range."""
-    return len(request) >= 5 and reply == request[:5]
+def identification_request(first_object: int = 0, level: int = 1) -> bytes:
+    """Build 43/14 (6.21), 'read device identification'.
 
-
-def identification_request(first_object: int = 0) -> bytes:
-    """Build 43/14 (6.21), 'read device identification', basic stream, from object ``first_object``."""
+    Args:
+        first_object: where a stream begins, or which object ``level`` 4 asks for.
+        level: 1 basic, 2 regular, 3 extended stream, 4 one object.
+    """
     from pymodbus.pdu.mei_message import ReadDeviceInformationRequest  # noqa: PLC0415 - on first use
 
-    pdu = ReadDeviceInformationRequest(read_code=1, object_id=first_object)
-    return bytes([pdu.function_code]) + pdu.encode()
+    if not 1 <= level <= 4 or not 0 <= first_object <= 0xFF:
+        raise ValueError(f"no identification request of level {level} from object {first_object}")
+    return _encoded(
+        ReadDeviceInformationRequest(read_code=level, object_id=first_object), "no identification request"
+    )
+
+
+def next_object(reply: bytes) -> int | None:
+    """Give the object with which the stream of a whole identification reply goes on; None at its end."""
+    return reply[5] if len(reply) > 6 and reply[4] == 0xFF else None
 
 
 def parse_identification(reply: bytes) -> tuple[tuple[int, bytes], ...]:

@@ -52,9 +52,15 @@ class RtuReplyDecoder:
     The same inside other bytes may be part of something else, such as a late reply, and is told by the flush.
     """
 
-    def __init__(self, request: bytes) -> None:
-        """Take the whole request frame, checksum and all."""
+    def __init__(self, request: bytes, size: int | None = None) -> None:
+        """Take the whole request frame, checksum and all.
+
+        Args:
+            request: the frame.
+            size: length of the good reply PDU, for a vendor's function whose replies do not tell it.
+        """
         self._request = request
+        self._told = size
         pdu = request[1:-2]
         self._pdu = pdu
         if is_read(pdu):
@@ -92,7 +98,7 @@ class RtuReplyDecoder:
 
     def fresh(self) -> RtuReplyDecoder:
         """Make an empty decoder for the same request."""
-        return RtuReplyDecoder(self._request)
+        return RtuReplyDecoder(self._request, self._told)
 
     def feed(self, data: bytes) -> Iterator[RtuFrame | Noise]:
         """Give all that ``data`` completes. Never raises on any input."""
@@ -142,7 +148,7 @@ class RtuReplyDecoder:
             return 0 if len(head) == 1 else None
         if len(head) < len(self._prefix):
             return 0
-        size = reply_bytes(self._pdu, bytes(self._buffer[at + 1 : at + LONGEST]))
+        size = self._told or reply_bytes(self._pdu, bytes(self._buffer[at + 1 : at + LONGEST]))
         return None if size is not None and size + OVERHEAD > LONGEST else (size or -OVERHEAD) + OVERHEAD
 
     def _noise(self, end: int, otherwise: NoiseReason = NoiseReason.GARBAGE) -> Iterator[Noise]:

@@ -1,7 +1,9 @@
 """A captured Modbus exchange -> quantities, for ``tidegate decode``: no profile, no device, only the bytes.
 
 Without a description of the points a reply gives ``reg_<address>`` (0-based, as on the wire) with raw integers, for
-coils and inputs 0 or 1. With one, offsets count from the first address of the reply.
+coils and inputs 0 or 1. With one, offsets count from the first address of the reply. A write gives ``write
+reg_<address>`` with what was written, once the reply has confirmed it; a write without a reply, such as a broadcast,
+gives the same.
 """
 
 from __future__ import annotations
@@ -9,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from drivers.codec import modbus_pdu, modbus_rtu, modbus_tcp
+from drivers.codec import modbus_answer, modbus_pdu, modbus_rtu, modbus_tcp
 from drivers.codec.framing import Noise, NoiseReason
-from drivers.codec.modbus_pdu import ExceptionReply
+from drivers.codec.modbus_pdu import ExceptionReply, ReadReply
 from drivers.codec.modbus_rtu import RtuFrame
 from drivers.codec.modbus_tcp import TcpFrame
 from drivers.decoded import DecodeError, DecodeFault, Quantity
 from drivers.errors import FrameError
+from drivers.protocols import modbus_told
 from drivers.protocols.modbus_layout import described
 
+_DATA_FUNCTIONS = modbus_pdu.READ_FUNCTIONS | {23}
 _REASONS = (
     (NoiseReason.BAD_CHECKSUM, DecodeFault.BAD_CHECKSUM, "the checksum is wrong"),
     (NoiseReason.OTHER_UNIT, DecodeFault.REPLY_MISMATCH, "another unit answers here"),
@@ -35,6 +39,17 @@ def read_rtu(request: bytes | None, response: bytes, context: Mapping[str, objec
 def read_tcp(request: bytes | None, response: bytes, context: Mapping[str, object]) -> tuple[Quantity, ...]:
     """Read a Modbus TCP reply. Raises DecodeError."""
     return _quantities(*answer_tcp(request, response), context)
+
+
+def read_rtu_request(request: bytes, context: Mapping[str, object]) -> tuple[Quantity, ...]:
+    """Read a write request over RTU that has no reply. Raises DecodeError."""
+    return modbus_told.asked(_request_frame(request).pdu, context)
+
+
+def read_tcp_request(request: bytes, context: Mapping[str, object]) -> tuple[Quantity, ...]:
+    """Read a write request over Modbus TCP that has no reply. Raises DecodeError."""
+    stream = modbus_tcp.TcpStreamDecoder()
+    return modbus_told.asked(_first(stream.feed(request), stream.flush(), request).pdu, context)
 
 
 def answer_rtu(request: bytes | None, response: bytes) -> tuple[bytes | None, bytes]:
@@ -102,8 +117,12 @@ def _quantities(request: bytes | None, reply: bytes, context: Mapping[str, objec
     function = reply[0] & ~modbus_pdu.EXCEPTION_FLAG
     if reply[0] & modbus_pdu.EXCEPTION_FLAG and len(reply) == 2:
         return (Quantity(quantity="exception", value=Decimal(reply[1])),)
-    if function not in modbus_pdu.READ_FUNCTIONS:
-        raise DecodeError(DecodeFault.UNSUPPORTED_FUNCTION, f"function {function} reads nothing")
+    if function == modbus_told.IDENTIFICATION:
+        return modbus_told.identity(reply)
+    if function in modbus_answer.WRITE_FUNCTIONS:
+        return modbus_told.written(request, reply, context)
+    if function not in _DATA_FUNCTIONS:
+        raise DecodeError(DecodeFault.UNSUPPORTED_FUNCTION, f"function {function} has no known meaning")
     data = data_of(request, reply)
     is_bits = function in modbus_pdu.BIT_FUNCTIONS
     if "points" in context:
@@ -129,14 +148,15 @@ def data_of(request: bytes | None, reply: bytes) -> bytes:
         ):
             raise DecodeError(DecodeFault.NO_REPLY, "this looks like a request; a reply is needed")
         return reply[2:]
-    if not modbus_pdu.is_read(request):
+    if not modbus_pdu.is_read(request) and request[:1] != b"\x17":
         raise DecodeError(DecodeFault.BAD_FRAME, "the request is no whole read request")
     try:
-        answer = modbus_pdu.parse_reply(request, reply)
+        answer = modbus_answer.parse_answer(request, reply)
     except FrameError as error:
         raise DecodeError(DecodeFault.BAD_FRAME, "the reply is not as long as the request asks for") from error
     if isinstance(answer, ExceptionReply):
         raise DecodeError(DecodeFault.REPLY_MISMATCH, f"the device refused: exception {answer.code}")
+    assert isinstance(answer, ReadReply)  # what functions 1 to 4 and 23 give
     return answer.data
 
 

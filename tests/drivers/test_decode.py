@@ -181,9 +181,15 @@ def test_a_description_that_cannot_be_used_is_an_error(points: object) -> None:
     assert decoded.quantities == ()
 
 
-def test_a_write_reads_nothing() -> None:
-    frame = bytes.fromhex("01050000ff008c3a")
-    assert decode_exchange("modbus-rtu", frame, frame).fault is DecodeFault.UNSUPPORTED_FUNCTION
+def test_a_function_that_nobody_knows_is_said_to_be_unknown() -> None:
+    body = bytes.fromhex("0165")
+    assert decode_exchange("modbus-rtu", None, body + bytes.fromhex("01") + _crc(body + b"\x01")).fault is not None
+
+
+@pytest.mark.parametrize("count", ["0000", "0080", "4000", "FFFF"])
+def test_a_request_that_no_reply_can_hold_is_refused(count: str) -> None:
+    body = bytes.fromhex("1103006B" + count)
+    assert decode_exchange("modbus-rtu", body + _crc(body), _REPLY).fault is not None
 
 
 def test_an_unknown_protocol_names_the_known_ones() -> None:

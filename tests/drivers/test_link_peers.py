@@ -18,7 +18,7 @@ from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from agent.clock import SystemClock, TimerfdPause
-from drivers.codec import modbus_pdu
+from drivers.codec import modbus_answer, modbus_pdu
 from drivers.codec.framing import Noise
 from drivers.codec.modbus_rtu import RtuStreamDecoder, encode
 from drivers.link import Link
@@ -116,7 +116,7 @@ async def judge(line: Line) -> None:
         (Table.COIL, [1, 1, 0, 1, 1, 0, 1, 1, 1], False),
     ):
         request = modbus_pdu.write_request(table, 20, values, single=single)
-        assert modbus_pdu.is_written(request, await line.ask(17, request, timeout_s=2))
+        assert modbus_answer.is_written(request, await line.ask(17, request, timeout_s=2))
         got = await line.ask(17, modbus_pdu.read_request(table, 20, len(values)), timeout_s=2)
         assert (bits(got, len(values)) if table.is_bits else registers(got)) == values
     identity = await line.ask(1, modbus_pdu.identification_request(), timeout_s=2)

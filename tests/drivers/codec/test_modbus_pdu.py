@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from drivers.codec import modbus_pdu as pdu
+from drivers.codec.modbus_answer import is_written
 from drivers.errors import FrameError
 from drivers.profile import Table
 
@@ -80,9 +81,9 @@ def test_writes_are_as_the_standard_prints_them() -> None:
     assert pdu.write_request(Table.COIL, 0x13, coils, single=False) == bytes.fromhex("0F 00 13 00 0A 02 CD 01")
     registers = pdu.write_request(Table.HOLDING_REGISTER, 1, [0x0A, 0x0102], single=False)
     assert registers == bytes.fromhex("10 00 01 00 02 04 00 0A 01 02")
-    assert pdu.is_written(registers, bytes.fromhex("10 00 01 00 02"))
-    assert not pdu.is_written(registers, bytes.fromhex("10 00 01 00 01"))
-    assert not pdu.is_written(registers, bytes.fromhex("90 02"))
+    assert is_written(registers, bytes.fromhex("10 00 01 00 02"))
+    assert not is_written(registers, bytes.fromhex("10 00 01 00 01"))
+    assert not is_written(registers, bytes.fromhex("90 02"))
 
 
 @pytest.mark.parametrize(

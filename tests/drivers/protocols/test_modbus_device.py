@@ -349,7 +349,16 @@ async def test_an_answer_of_another_shape_is_a_bad_frame(short: bytes) -> None:
     class Careless:
         name = "careless"
 
-        async def ask(self, unit: int, pdu: bytes, *, timeout_s: float, line: LineSettings | None = None) -> bytes:
+        async def ask(
+            self,
+            unit: int,
+            pdu: bytes,
+            *,
+            timeout_s: float,
+            line: LineSettings | None = None,
+            reply_bytes: int | None = None,
+        ) -> bytes:
+            assert reply_bytes is None
             assert (unit, pdu, timeout_s, line) == (_UNIT, b"\x03\x00\x00\x00\x01", 0.2, None)
             return short
 

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+import agent.errors
+import agent.messages
+import drivers.errors
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("agent", "drivers", "hil")
 
@@ -78,7 +82,9 @@ def test_files_functions_and_classes_stay_small(path: Path) -> None:
                 for child in node.body
                 if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) and not child.name.startswith("_")
             ]
-            assert len(public) <= MOST_PUBLIC_METHODS, f"{name_of(path)}: {node.name} has {len(public)} public methods"
+            assert len(public) <= MOST_PUBLIC_METHODS, (
+                f"{name_of(path)}: {node.name} has {len(public)} public methods"
+            )
 
 
 @pytest.mark.parametrize("path", sources("agent", "drivers"), ids=name_of)
@@ -129,10 +135,6 @@ def test_every_vector_names_its_source() -> None:
 
 
 def test_every_error_has_a_code_of_its_own_with_a_sentence() -> None:
-    import agent.errors
-    import agent.messages
-    import drivers.errors
-
     codes: dict[str, str] = {}
     for module in (agent.errors, drivers.errors):
         for name, kind in vars(module).items():
@@ -144,7 +146,17 @@ def test_every_error_has_a_code_of_its_own_with_a_sentence() -> None:
 
 
 def test_every_package_folder_explains_itself() -> None:
-    for folder in ("agent", "agent/block", "agent/cli", "agent/collector", "drivers", "hil", "profiles", "deploy", "tests"):
+    for folder in (
+        "agent",
+        "agent/block",
+        "agent/cli",
+        "agent/collector",
+        "drivers",
+        "hil",
+        "profiles",
+        "deploy",
+        "tests",
+    ):
         assert (ROOT / folder / "README.md").is_file(), folder
 
 

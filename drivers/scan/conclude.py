@@ -1,0 +1,63 @@
+"""What a search shows about the line as a whole. Pure; each conclusion names its evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from drivers.scan.search import Progress, Sighting, Voice
+
+
+class Conclusion(Enum):
+    """What is the matter with a line; the value is the code of its sentence."""
+
+    NOBODY = "scan-nobody"
+    """Not one byte came, at no setting: the whole line is silent."""
+    OTHER_SPEED = "scan-other-speed"
+    """Bytes came that make no sense at any setting that was tried: somebody, at others."""
+    CROWDED = "scan-crowded"
+    """Replies of one address collide: several devices have it."""
+    BAD_LINE = "scan-bad-line"
+    """Many addresses give damaged replies: the line, not the addresses."""
+    ECHO = "scan-echo"
+    """The adapter gives back what we send."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concluded:
+    """One conclusion with its evidence.
+
+    Attributes:
+        sighting: whom it is about, None for the line.
+        voices: bytes that it rests on.
+    """
+
+    what: Conclusion
+    sighting: Sighting | None = None
+    voices: tuple[Voice, ...] = ()
+
+
+def conclude(progress: Progress) -> tuple[Concluded, ...]:
+    """Say what the search has shown so far."""
+    out: list[Concluded] = []
+    if progress.echo:
+        out.append(Concluded(what=Conclusion.ECHO))
+    crowded = [sighting for sighting in progress.sightings if sighting.crowded]
+    clean = [sighting for sighting in progress.sightings if not sighting.damaged]
+    if len(crowded) > 1 and not clean:
+        out.append(Concluded(what=Conclusion.BAD_LINE))
+    else:
+        out += [Concluded(what=Conclusion.CROWDED, sighting=sighting) for sighting in crowded]
+    voices = tuple(voice for voice in progress.voices if not _explained(voice, progress))
+    if voices:
+        out.append(Concluded(what=Conclusion.OTHER_SPEED, voices=voices))
+    elif not progress.sightings and progress.probes:
+        out.append(Concluded(what=Conclusion.NOBODY))
+    return tuple(out)
+
+
+def _explained(voice: Voice, progress: Progress) -> bool:
+    """Tell whether somebody was found who must have been the one that was heard."""
+    return any(
+        sighting.address == voice.address and sighting.line.baud == voice.line.baud for sighting in progress.sightings
+    )

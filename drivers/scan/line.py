@@ -1,0 +1,147 @@
+"""Who speaks on a line while it is searched: one probe at a time, after the silence that the standard asks for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from drivers.clock import Clock, Pause
+from drivers.profile import LineSettings
+from drivers.sources import ByteStream
+
+_LONGEST_BYTES: Final = 512
+_CHUNK_S: Final = 0.02  # USB adapters deliver in portions, the slowest 16 ms apart
+_NS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Came:
+    """What came after a request.
+
+    Attributes:
+        data: all bytes, an echo too.
+        stray: bytes that were there before we spoke.
+        answered_s: from the end of the request to the first byte after the echo; None if none came.
+        took_s: the whole turn.
+    """
+
+    data: bytes
+    stray: bytes
+    answered_s: float | None
+    took_s: float
+
+
+class ScanLine:
+    """A port that is searched. Every failure of it is a LinkDownError.
+
+    Args:
+        stream: the port, as 8N1 at ``line``.
+        clock: where time comes from.
+        pause: the exact wait that keeps the silence.
+        line: what the port is set to now.
+        switch_s: what the adapter needs after a change of speed or parity.
+    """
+
+    def __init__(
+        self, stream: ByteStream, *, clock: Clock, pause: Pause, line: LineSettings, switch_s: float = 0.0
+    ) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._pause = pause
+        self._line = line
+        self._switch_ns = round(switch_s * _NS)
+        self._busy_ns = clock.mono_ns()
+
+    async def ask(
+        self, request: bytes, line: LineSettings, window_s: float, is_whole: Callable[[bytes], bool]
+    ) -> Came:
+        """Send ``request`` at ``line`` and gather what comes until ``is_whole``, or silence.
+
+        Args:
+            request: the whole frame.
+            line: speed and parity to send and hear with.
+            window_s: longest wait for the first byte, from when a device can have heard the end of the request.
+            is_whole: tells whether all has come that will.
+        """
+        began_ns = self._clock.mono_ns()
+        await self._set(line)
+        stray = await self._quiet()
+        self._stream.write(request)
+        sent_ns = self._busy_ns = self._clock.mono_ns() + round(len(request) * line.character_s * _NS)
+        data, first_ns = await self._gather(request, sent_ns, window_s, is_whole)
+        return Came(
+            data=data,
+            stray=stray,
+            answered_s=None if first_ns is None else max(0, first_ns - sent_ns) / _NS,
+            took_s=(self._clock.mono_ns() - began_ns) / _NS,
+        )
+
+    async def listen(self, line: LineSettings, seconds: float) -> bytes:
+        """Say nothing for ``seconds`` and give what others said."""
+        await self._set(line)
+        until_ns = self._clock.mono_ns() + round(seconds * _NS)
+        data = b""
+        while self._clock.mono_ns() < until_ns:
+            data += await self._read_until(until_ns)
+        if data:
+            self._busy_ns = self._clock.mono_ns()
+        return data
+
+    async def aclose(self) -> None:
+        """Release the port."""
+        await self._stream.aclose()
+
+    async def _set(self, line: LineSettings) -> None:
+        if line == self._line:
+            return
+        before_s = self._line.silence_s
+        await self._pause.until(self._busy_ns + round(before_s * _NS))
+        await self._stream.set_line(line)
+        self._line = line
+        wait_ns = self._switch_ns + round(max(0.0, before_s - line.silence_s) * _NS)
+        self._busy_ns = self._clock.mono_ns() + wait_ns
+
+    async def _quiet(self) -> bytes:
+        stray = b""
+        while True:
+            await self._pause.until(self._busy_ns + round(self._line.silence_s * _NS))
+            more = self._stream.discard_input()
+            stray += more
+            if not more or len(stray) > _LONGEST_BYTES:
+                return stray
+            self._busy_ns = self._clock.mono_ns()
+
+    async def _gather(
+        self, request: bytes, sent_ns: int, window_s: float, is_whole: Callable[[bytes], bool]
+    ) -> tuple[bytes, int | None]:
+        line = self._line
+        deadline_ns = sent_ns + round((line.silence_s + line.character_s + window_s) * _NS)
+        gap_ns = round(max(2 * line.silence_s, _CHUNK_S) * _NS)
+        data = b""
+        first_ns: int | None = None
+        while len(data) < _LONGEST_BYTES:
+            more = await self._read_until(deadline_ns)
+            if not more:
+                break
+            now_ns = self._clock.mono_ns()
+            self._busy_ns = max(self._busy_ns, now_ns)
+            data += more
+            if request.startswith(data[: len(request)]) and len(data) <= len(request):
+                continue  # our own words come back; the answer has its whole time still
+            if first_ns is None:
+                # a portion holds bytes that are over: its first one began that many characters ago
+                first_ns = now_ns - round(min(len(more), len(data)) * line.character_s * _NS)
+            if is_whole(data):
+                break
+            deadline_ns = now_ns + gap_ns
+        return data, first_ns
+
+    async def _read_until(self, deadline_ns: int) -> bytes:
+        left_s = (deadline_ns - self._clock.mono_ns()) / _NS
+        try:
+            async with asyncio.timeout(max(0.0, left_s)):
+                return await self._stream.read()
+        except TimeoutError:
+            return self._stream.discard_input()

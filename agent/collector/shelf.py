@@ -30,6 +30,13 @@ _BLOCK: Final = f"INSERT INTO block VALUES ({', '.join('?' * 19)})"  # noqa: S60
 _READING: Final = "INSERT INTO reading VALUES (?, ?, ?, ?, ?)"
 _CHUNK: Final = f"INSERT INTO reading VALUES {', '.join(['(?, ?, ?, ?, ?)'] * CHUNK_ROWS)}"  # noqa: S608  constants
 
+_SET_LATER: Final = (
+    "UPDATE block SET utc_ms = ?1 + max(-?6, min(?6, mono_ms - ?2)), error_ms = ?3, lag_ms = mono_ms - ?2, later = 1,"
+    " after_ms = NULL WHERE gateway = ?4 AND utc_ms IS NULL AND before_ms IS NULL AND boot = ?5"
+)
+_FARTHEST_MS: Final = 1 << 62
+"""A sum over 63 bits would be a REAL, which the column refuses: one gateway that signs nonsense must not stop all."""
+
 _DEVICE: Final = (
     "INSERT INTO device (gateway, position, device, name, profile, profile_hash, identity)"
     " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id"
@@ -263,9 +270,7 @@ class SqlShelf:
         if row.untimed and anchor is not None:
             self._pages.flush()
             self._db.run(
-                "UPDATE block SET utc_ms = ?1 + mono_ms - ?2, error_ms = ?3, lag_ms = mono_ms - ?2, later = 1,"
-                " after_ms = NULL WHERE gateway = ?4 AND utc_ms IS NULL AND before_ms IS NULL AND boot = ?5",
-                (anchor.utc_ms, anchor.mono_ms, anchor.error_ms, row.id, anchor.boot),
+                _SET_LATER, (anchor.utc_ms, anchor.mono_ms, anchor.error_ms, row.id, anchor.boot, _FARTHEST_MS)
             )
             self._db.run(
                 "UPDATE block SET before_ms = ? WHERE gateway = ? AND utc_ms IS NULL AND before_ms IS NULL",

@@ -17,7 +17,7 @@ from agent.collector.ingest import Arrival, Batch, Ingest
 from agent.collector.store import Database
 from agent.errors import StorageError
 from agent.keys import NamedKey
-from tests.agent.block.chains import Gateway, SoftKey, remake
+from tests.agent.block.chains import Gateway, SoftKey, clock_at, no_utc, remake
 
 NOW_MS = 1_790_000_000_000
 
@@ -319,3 +319,17 @@ def test_another_key_signs_nothing_for_this_gateway(collector: Collector, gatewa
     ]  # 7 opens the next epoch
     assert collector.verdicts(*forged) == {Verdict.REFUSED: 4}
     assert collector.value("SELECT refused FROM gateway") == 4
+
+
+@pytest.mark.parametrize("times", [(2**63 - 1, 2**63 - 2, 5), (5, 6, 2**63 - 1)])
+def test_times_at_the_end_of_their_range_stop_nobody(
+    tmp_path: Path, gateway: Gateway, times: tuple[int, int, int]
+) -> None:
+    odd = Gateway("odd")
+    first, second, known = times
+    odd.seal(clock=no_utc(first))
+    odd.seal(clock=no_utc(second))
+    odd.seal(clock=clock_at(known, utc_ms=NOW_MS))
+    with collector_of(tmp_path / "c.db", gateway, odd) as collector:
+        assert collector.verdicts(*odd.messages, *gateway.messages) == {Verdict.CHAINED: 24}
+        assert len(reading_numbers(collector)) == 210

@@ -7,7 +7,7 @@ profile is what is under test.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
@@ -19,7 +19,10 @@ HOLDING: Final = 3
 INPUT: Final = 4
 BIT_TABLES: Final = (COILS, DISCRETE_INPUTS)
 
-_FORMATS: Final = {"u16": ">H", "s16": ">h", "u32": ">I", "s32": ">i", "u64": ">Q", "f32": ">f", "bit": ">H"}
+_FORMATS: Final = {
+    "u16": ">H", "s16": ">h", "u32": ">I", "s32": ">i", "u64": ">Q", "s64": ">q", "f32": ">f", "f64": ">d",
+    "bit": ">H",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +33,8 @@ class Held:
         name: dotted quantity.
         table: 1 coils, 2 discrete inputs, 3 holding registers, 4 input registers (the read function).
         address: as sent on the wire, from 0.
-        type: ``u16 s16 u32 s32 u64 f32 bit``.
-        words: ``big`` (high word first) or ``little`` (low word first).
+        type: ``u16 s16 u32 s32 u64 s64 f32 f64 bit``.
+        words: ``big`` (bytes ABCD), ``little`` (CDAB), ``dcba`` or ``badc``.
         scale: what one count is worth in ``unit``.
         unit: UCUM code, None for a state.
         motion: the value in ``unit`` over time.
@@ -58,19 +61,26 @@ class Held:
         value = self.motion(t)
         if self.type == "f32":
             return float(struct.unpack(">f", struct.pack(">f", round(value / float(self.scale), 5)))[0])
+        if self.type == "f64":
+            return round(value / float(self.scale), 5)
         return round(value / float(self.scale))
 
     def value(self, t: float) -> Decimal:
         """Give the exact value in ``unit`` that the registers tell at ``t``; of a float its shortest decimal."""
         raw = self.raw(t)
-        number = Decimal(shortest_f32(raw)) if isinstance(raw, float) else Decimal(raw)
+        if isinstance(raw, float):
+            number = Decimal(shortest_f32(raw) if self.type == "f32" else repr(raw))
+        else:
+            number = Decimal(raw)
         return number * self.scale
 
     def registers(self, t: float) -> tuple[int, ...]:
         """Give the registers at ``t``, in the order of their addresses."""
         data = struct.pack(_FORMATS[self.type], self.raw(t))
+        if self.words in ("dcba", "badc"):
+            data = b"".join(data[at : at + 2][::-1] for at in range(0, len(data), 2))
         words = struct.unpack(f">{len(data) // 2}H", data)
-        return words if self.words == "big" else words[::-1]
+        return words if self.words in ("big", "badc") else words[::-1]
 
 
 def shortest_f32(value: float) -> str:
@@ -153,3 +163,15 @@ class Image:
             for held in self.held
             if held.table == table and address <= held.address and held.address + held.count <= address + count
         )
+
+
+def strict(image: Image) -> Image:
+    """Give the image of a firmware that refuses every read touching an undefined address (exception 2)."""
+    places = sorted({(one.table, one.address + offset) for one in image.held for offset in range(one.count)})
+    spans: list[tuple[int, int, int]] = []
+    for table, address in places:
+        if spans and spans[-1][0] == table and spans[-1][2] == address - 1:
+            spans[-1] = (table, spans[-1][1], address)
+        else:
+            spans.append((table, address, address))
+    return replace(image, spans=tuple(spans), written={})

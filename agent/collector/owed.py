@@ -1,13 +1,13 @@
 """What a collector owes each gateway: receipts and questions, and when. Pure.
 
 Receipts go out at most once a second or for every 100 blocks of a gateway, after the commit; what is missing is
-asked for at once and then every 60 s (block format, rules for the verifier, 4).
+asked for at once and then every 60 s (block format, rules for the verifier, 2 and 4).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from agent.block.chain import Place
@@ -16,6 +16,8 @@ from agent.collector.ingest import Progress
 RECEIPT_EVERY_S: Final = 1.0
 RECEIPT_BLOCKS: Final = 100
 ASK_EVERY_S: Final = 60.0
+MOST_OPENINGS: Final = 4
+"""Questions for block 0 of an epoch in a minute: what is parked is unverified, so anyone may have made it up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class _Account:
     receipted_s: float | None = None
     asked_s: float = 0.0
     asked: ResendDue | None = None
+    openings: dict[int, float] = field(default_factory=dict)
 
 
 class Owed:
@@ -68,7 +71,7 @@ class Owed:
         lacks = missing(progress) is not None
         if not lacks:
             account.asked = None
-        if account.owed or lacks:
+        if account.owed or lacks or progress.parked:
             self._active.add(progress.gateway)
 
     def due(self, now_s: float) -> Iterator[Due]:
@@ -79,11 +82,12 @@ class Owed:
                 receipt = self._receipt(account, now_s)
                 if receipt is not None:
                     yield receipt
+            yield from _openings(account, now_s)
             question = missing(account.progress)
             if question is not None and _is_news(question, account, now_s):
                 account.asked, account.asked_s = question, now_s
                 yield question
-            if not account.owed and question is None:
+            if not account.owed and question is None and not account.progress.parked:
                 self._active.discard(gateway)
 
     def failed(self, due: Due) -> None:
@@ -92,8 +96,10 @@ class Owed:
         self._active.add(due.gateway)
         if isinstance(due, ReceiptDue):
             account.owed = True
-        else:
+        elif due == account.asked:
             account.asked = None
+        else:
+            account.openings.pop(due.epoch, None)
 
     def _receipt(self, account: _Account, now_s: float) -> ReceiptDue | None:
         progress = account.progress
@@ -120,17 +126,24 @@ def _is_news(question: ResendDue, account: _Account, now_s: float) -> bool:
     return not (within and question.first >= asked.first)
 
 
-def missing(progress: Progress) -> ResendDue | None:
-    """Say what stands between the chain and the blocks that wait, None if nothing does.
+def _openings(account: _Account, now_s: float) -> Iterator[ResendDue]:
+    """Ask for block 0 of the epochs that are parked, in turn: only it tells who signed the others."""
+    progress = account.progress
+    account.openings = {epoch: at_s for epoch, at_s in account.openings.items() if epoch in progress.parked}
+    openings = account.openings
+    waits = [epoch for epoch in progress.parked if now_s >= openings.get(epoch, -ASK_EVERY_S) + ASK_EVERY_S]
+    waits.sort(key=lambda epoch: openings.get(epoch, -ASK_EVERY_S))
+    asked_lately = len(progress.parked) - len(waits)
+    for epoch in waits[: max(0, MOST_OPENINGS - asked_lately)]:
+        openings[epoch] = now_s
+        yield ResendDue(gateway=progress.gateway, epoch=epoch, first=0, last=0)
 
-    Block 0 of an epoch comes first: without it nobody can tell who signed the others.
-    """
-    gateway = progress.gateway
-    if progress.parked:
-        return ResendDue(gateway=gateway, epoch=progress.parked[0], first=0, last=0)
+
+def missing(progress: Progress) -> ResendDue | None:
+    """Say what stands between the chain and the blocks that wait, None if nothing does."""
     waits_at = progress.waits_at
     if waits_at is None:
         return None
     epoch, first = (0, 0) if progress.place is None else (progress.place[0], progress.place[1] + 1)
     last = waits_at[1] - 1 if waits_at[0] == epoch else None
-    return ResendDue(gateway=gateway, epoch=epoch, first=first, last=last)
+    return ResendDue(gateway=progress.gateway, epoch=epoch, first=first, last=last)

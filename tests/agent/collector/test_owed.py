@@ -110,4 +110,30 @@ def test_the_question_fits_the_hole() -> None:
     assert missing(progress(None, waits_at=(0, 4))) == question(0, 0, 3)
     assert missing(progress(None, waits_at=(2, 4))) == question(0, 0, None)
     assert missing(progress((1, 5), waits_at=(2, 0))) == question(1, 6, None)
-    assert missing(progress((1, 5), parked=(2, 3), waits_at=(1, 9))) == question(2, 0, 0)
+
+
+def test_what_nobody_can_verify_never_keeps_a_hole_from_being_asked_for() -> None:
+    owed = Owed()
+    owed.note(progress((1, 5), parked=(2, 7), waits_at=(1, 9)))
+    assert list(owed.due(100.0)) == [question(2, 0, 0), question(7, 0, 0), question(1, 6, 8)]
+    assert list(owed.due(159.0)) == []
+    assert list(owed.due(160.0)) == [question(2, 0, 0), question(7, 0, 0), question(1, 6, 8)]
+    owed.note(progress((1, 9), chained=4, parked=(7,)))
+    assert list(owed.due(161.0)) == [receipt((1, 9))]
+    owed.note(progress((1, 9), parked=(7, 8)))
+    assert list(owed.due(162.0)) == [question(8, 0, 0)]
+
+
+def test_many_epochs_that_nobody_opened_are_asked_for_in_turn() -> None:
+    owed = Owed()
+    owed.note(progress((1, 5), parked=tuple(range(10, 20))))
+    asked = [[due.epoch for due in owed.due(60.0 * minute) if isinstance(due, ResendDue)] for minute in range(1, 4)]
+    assert asked == [[10, 11, 12, 13], [14, 15, 16, 17], [18, 19, 10, 11]]
+
+
+def test_a_question_for_an_opening_that_could_not_be_sent_is_owed_again() -> None:
+    owed = Owed()
+    owed.note(progress((1, 5), parked=(2,)))
+    (due,) = owed.due(100.0)
+    owed.failed(due)
+    assert list(owed.due(101.0)) == [question(2, 0, 0)]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeAlias
+from urllib.parse import quote
 
 from agent.errors import StorageError
 from drivers.quality import Quality, name_of
@@ -56,7 +57,7 @@ class Database:
         if not path.is_file():
             raise StorageError(f"{path} is missing")
         with _errors(path):
-            uri = f"file:{path.resolve().as_posix()}?mode=ro"
+            uri = f"file:{quote(str(path.resolve()))}?mode=ro"
             db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
             db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         return Database(path, db)

@@ -75,3 +75,15 @@ def test_a_view_without_a_collector_says_so(tmp_path: Path) -> None:
         db.execute("CREATE TABLE x (y)")
     with pytest.raises(StorageError, match="no collector"):
         CollectorView(tmp_path / "other.db")
+
+
+@pytest.mark.parametrize("name", ["a#b", "100%41", "why?mode=rwc"])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    with closing(Database.open(folder / "c.db")) as db:
+        ingest = Ingest(db, [NamedKey(spki=(gateway := Gateway()).identity.spki, name="school")])
+        ingest.take([Arrival(message=gateway.seal(4).message)], UTC)
+        with CollectorView(folder / "c.db") as view:
+            assert view.totals().readings == 4
+    assert [path.name for path in tmp_path.iterdir()] == [name]

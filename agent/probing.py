@@ -12,17 +12,24 @@ CREDIT_CAP_NS: Final = SECOND_NS // 2
 FIRST_PAUSE_NS: Final = SECOND_NS // 2
 LONGEST_PAUSE_NS: Final = 4_500_000_000  # with PATIENCE and the exchange itself: seen again within 5 s
 LONGEST_PAUSE_MANY_NS: Final = 30 * SECOND_NS
+AVERAGED: Final = 4  # failures over which the cost of a probe is averaged
 PATIENCE_NS: Final = 300_000_000  # then a probe no longer waits for a gap that is long enough for it
 STARVED_NS: Final = 30 * SECOND_NS  # then it no longer waits for a gap at all, on a bus that is never idle
 
 
 @dataclass(slots=True, kw_only=True)
 class _Dead:
-    """What is known of one device that does not answer."""
+    """What is known of one device that does not answer.
+
+    Attributes:
+        cost_ns: what its last failure held the bus for.
+        mean_ns: what a probe holds it for on average; the link waits long for some answers and briefly for most.
+    """
 
     due_ns: int
     pause_ns: int
     cost_ns: int
+    mean_ns: int
 
 
 class Probing:
@@ -42,7 +49,9 @@ class Probing:
 
     def add(self, device: int, now_ns: int, cost_ns: int) -> None:
         """Start to probe ``device``, whose last failed exchange held the bus for ``cost_ns``."""
-        self._dead[device] = _Dead(due_ns=now_ns + FIRST_PAUSE_NS, pause_ns=FIRST_PAUSE_NS, cost_ns=cost_ns)
+        self._dead[device] = _Dead(
+            due_ns=now_ns + FIRST_PAUSE_NS, pause_ns=FIRST_PAUSE_NS, cost_ns=cost_ns, mean_ns=cost_ns
+        )
 
     def remove(self, device: int) -> None:
         """Stop probing: it answered."""
@@ -64,6 +73,7 @@ class Probing:
         self.charge(ended_ns - started_ns)
         dead = self._dead[device]
         dead.cost_ns = ended_ns - started_ns
+        dead.mean_ns += (dead.cost_ns - dead.mean_ns) // AVERAGED
         dead.pause_ns = min(dead.pause_ns * 2, self._longest_pause_ns())
         dead.due_ns = started_ns + dead.pause_ns
 
@@ -115,5 +125,5 @@ class Probing:
         return SHARE_ALONE if self._alone else SHARE
 
     def _longest_pause_ns(self) -> int:
-        wanted_ns = int(sum(dead.cost_ns for dead in self._dead.values()) / self._share())
+        wanted_ns = int(sum(dead.mean_ns for dead in self._dead.values()) / self._share())
         return max(LONGEST_PAUSE_NS, min(wanted_ns, LONGEST_PAUSE_MANY_NS))

@@ -14,8 +14,9 @@ from drivers.codec.framing import Frame, Noise, ReplyDecoder
 _SAMPLES: Final = 64
 _ENOUGH: Final = 8
 _FLOOR_NS: Final = 3_000_000
+_UNSURE_NS: Final = 20_000_000  # margin of a silent peer that was heard a few times only
 _FORGET_NS: Final = 10_000_000_000
-_CEILING_EVERY: Final = 4
+_CEILING_EVERY: Final = 8
 _LONGEST_NS: Final = 2_000_000_000  # what one odd answer may cost its peer at most, each time it misses
 
 
@@ -44,9 +45,10 @@ class Turnaround:
     """What one link knows of its peers' answer times.
 
     The window is the 99th percentile of the last 64 answer times - their largest - and a fifth more, at least 3 ms
-    more. It is never learnt from a time-out, and after one the next exchange gets the caller's whole ceiling, then
-    every fourth, so that a peer that has become slower is measured rather than lost, and a dead one does not cost
-    its neighbours the ceiling each time it is probed.
+    more; a peer heard less than eight times gets the ceiling as long as it answers. It is never learnt from a
+    time-out, and after one the next exchange gets the caller's whole ceiling, then every eighth, so that a peer that
+    has become slower is measured rather than lost, and a dead one does not cost its neighbours the ceiling each time
+    it is probed.
 
     A peer answers its requests in the order they came, or drops them; that is all that is presumed of it.
     """
@@ -58,10 +60,12 @@ class Turnaround:
     def window_ns(self, peer: bytes, ceiling_ns: int) -> int:
         """Give how long to wait for the first byte of an answer, wire times apart."""
         known = self._peers.get(peer)
-        if known is None or known.misses % _CEILING_EVERY == 1 or len(known.samples) < _ENOUGH:
+        if known is None or not known.samples or known.misses % _CEILING_EVERY == 1:
             return ceiling_ns
         longest = max(known.samples)
-        return min(ceiling_ns, longest + max(longest // 5, _FLOOR_NS))
+        if len(known.samples) >= _ENOUGH:
+            return min(ceiling_ns, longest + max(longest // 5, _FLOOR_NS))
+        return min(ceiling_ns, longest + max(longest, _UNSURE_NS)) if known.misses else ceiling_ns
 
     def answered(self, peer: bytes, took_ns: int) -> None:
         """Learn from an answer; it shows that the peer has left behind whatever it was asked before."""

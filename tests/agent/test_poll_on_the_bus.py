@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,21 @@ def image() -> Image:
     return Image(model="ten", held=held, spans=((HOLDING, 0, REGISTERS - 1),), source="made for this test")
 
 
+class TimedLink(RtuLink):
+    """Notes (unit, from, until) of every exchange, in virtual time."""
+
+    def __init__(self, link: Link, held: list[tuple[int, int, int]]) -> None:
+        super().__init__(link)
+        self._held = held
+
+    async def ask(self, unit: int, pdu: bytes, **options: Any) -> bytes:
+        start_ns = here().time_ns()
+        try:
+            return await super().ask(unit, pdu, **options)
+        finally:
+            self._held.append((unit, start_ns, here().time_ns()))
+
+
 @dataclass
 class BusPort:
     """A port on the simulated line; ``pulled`` is an adapter that is not there."""
@@ -82,6 +98,7 @@ class BusPort:
     clock: VirtualClock
     count: int
     pulled: bool = False
+    held: list[tuple[int, int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._stream = LineStream(self.line)
@@ -91,8 +108,9 @@ class BusPort:
         ]
 
     def _link(self) -> RtuLink:
-        return RtuLink(
-            Link(self._stream, name="line", clock=self.clock, pause=VirtualPause(self.clock), line=LineSettings())
+        return TimedLink(
+            Link(self._stream, name="line", clock=self.clock, pause=VirtualPause(self.clock), line=LineSettings()),
+            self.held,
         )
 
     async def open(self) -> None:
@@ -154,11 +172,9 @@ class Rig:
         return found
 
     def share(self, units: Sequence[int], first_s: float, last_s: float) -> float:
-        """Share of the time between two times in which the bus waited for one of ``units``."""
-        spent = 0
-        for one, following in itertools.pairwise(self.log):
-            if one.request[0] in units and first_s * S <= one.start_ns < last_s * S:
-                spent += min(following.start_ns, one.end_ns + S // 4) - one.start_ns
+        """Share of the time between two times in which the bus was held by a request to one of ``units``."""
+        held = self.port.held
+        spent = sum(end - start for unit, start, end in held if unit in units and first_s * S <= start < last_s * S)
         return spent / ((last_s - first_s) * S)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,24 +24,27 @@ LONG = bool(os.environ.get("TIDEGATE_LONG"))
 
 
 def left_behind() -> set[str]:
-    """Folders of a demo, and processes that speak of one."""
-    folders = {str(path) for path in Path(tempfile.gettempdir()).glob("tidegate-demo-*")}
+    """Folders of this test's demos, and processes that speak of one."""
+    here = Path(os.environ["TMPDIR"])
+    folders = {str(path) for path in here.glob("tidegate-demo-*")}
     processes = set()
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if "tidegate-demo-" in words:
+        if f"{here}/tidegate-demo-" in words:
             processes.add(f"{entry.parent.name} {words}")
     return folders | processes
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays_behind() -> object:
-    before = left_behind()
-    yield
-    assert wait_until(lambda: left_behind() <= before, 10), left_behind() - before
+def nothing_stays_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give each test a folder of its own, with a short name: sockets lie in it."""
+    with tempfile.TemporaryDirectory(prefix="td") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield
+        assert wait_until(lambda: not left_behind(), 10), left_behind()
 
 
 def summary(*words: str) -> dict[str, object]:
@@ -83,13 +88,14 @@ def test_plain_lines_without_a_terminal_and_a_summary_after_ctrl_c() -> None:
     assert "proven from the genesis to the last block" in out
 
 
-def test_a_killed_demo_takes_its_processes_along(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [*DEMO], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(tmp_path)}
-    )
+def test_a_killed_demo_takes_its_processes_along() -> None:
+    process = subprocess.Popen([*DEMO], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert wait_until(lambda: any("hil.sim" in one or "-m agent" in one for one in left_behind()), 20)
     process.kill()
-    process.wait()  # its folder stays, as after any kill -9: in tmp_path here
+    process.wait()
+    assert wait_until(lambda: not any(" " in one for one in left_behind()), 10), "processes are left"
+    for folder in left_behind():  # stays, as after any kill -9
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize(

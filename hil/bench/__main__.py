@@ -1,4 +1,4 @@
-"""``python -m hil.bench pipeline | collect | help``: figures of the real programs, medians of several runs."""
+"""``python -m hil.bench pipeline | collect | dead | wire | help``: figures of the real programs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from hil.bench import collect, pipeline, reference, startup
+from hil.bench import collect, dead, pipeline, reference, startup
 from hil.bench.measure import bytecode_kept, machine
 from hil.bench.site import Sealing
 from hil.bench.table import table
@@ -18,6 +18,12 @@ from hil.stage import StageError
 
 _GOALS = (
     "goals on 2 cores: <= 4 ms at 50 devices, <= 45 MiB at 200, <= 0.7 s to the first, <= 8.5 bytes at 100 a block"
+)
+
+_DEAD_GOALS = (
+    "goals: 8.95 of 9 polls/s of the living, gap <= 1.5 s (6 s at a period of 4 s), no request inside t3.5,\n"
+    "at most 3 % of the bus on each dead device, 5 % on ten (idle time until the next request counted in),\n"
+    "seen again within 5 s, 30 s with ten dead"
 )
 
 
@@ -99,6 +105,36 @@ def _collect(options: argparse.Namespace) -> dict[str, object]:
     return {"collect": asdict(done)}
 
 
+def _dead(options: argparse.Namespace) -> dict[str, object]:
+    times = dead.Times(healthy_s=options.healthy, dead_s=options.dead, after_s=options.after)
+    cases = [case for case in dead.CASES if options.only is None or options.only in case.name]
+    found = dead.run(cases, times, options.seed, side_by_side=not options.one_by_one)
+    heads = [
+        "dead",
+        "load %",
+        "wanted/s",
+        "healthy/s",
+        "living/s",
+        "gap s",
+        "share %",
+        "asked",
+        "back s",
+        "in t3.5",
+        "missed",
+    ]
+    rows = []
+    for case in cases:
+        one = found[case.name]
+        rows.append(
+            [case.name, 100 * case.load, one.wanted, one.healthy, one.living, one.gap_s, 100 * one.share, one.asked,
+             one.back_s, one.inside_silence, ", ".join(one.misses(case)) or "-"]
+        )  # fmt: skip
+    _say(options, table(heads, rows) + "\n" + _DEAD_GOALS)
+    return {
+        "dead": {case.name: {**asdict(found[case.name]), "missed": found[case.name].misses(case)} for case in cases}
+    }
+
+
 def _help(options: argparse.Namespace) -> dict[str, object]:
     lines = (["--help"], ["run", "--help"], ["version"])
     found = [startup.run(words, options.runs) for words in lines]
@@ -113,9 +149,13 @@ def _parser() -> argparse.ArgumentParser:
     pipe = verbs.add_parser("pipeline", help="devices, agent, broker, collector under load, and the reference site")
     feed = verbs.add_parser("collect", help="a collector fed with a chain that a real agent sealed")
     start = verbs.add_parser("help", help="start-up of the command line")
+    died = verbs.add_parser(
+        "dead", help="what dead devices cost their neighbours on a 9600 Bd line, from the wire's log"
+    )
     for verb in (pipe, feed):
         verb.add_argument("--max-age", help='seal after, such as "250 ms" (default: the product\'s)')
         verb.add_argument("--max-readings", type=int, help="seal at so many readings (default: the product's)")
+    for verb in (pipe, feed, died):
         verb.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31), help="printed")
     pipe.add_argument("--devices", type=_numbers, default=[1, 10, 50, 200], help="such as 1,50")
     pipe.add_argument("--runs", type=int, default=3)
@@ -127,7 +167,12 @@ def _parser() -> argparse.ArgumentParser:
     feed.add_argument("--seconds", type=float, default=30.0, help="how long the agent seals")
     feed.add_argument("--runs", type=int, default=3)
     start.add_argument("--runs", type=int, default=15)
-    for verb in (pipe, feed, start):
+    died.add_argument("--healthy", type=float, default=20.0, help="seconds before any device dies")
+    died.add_argument("--dead", type=float, default=90.0, help="seconds that the devices are dead")
+    died.add_argument("--after", type=float, default=35.0, help="seconds after their return")
+    died.add_argument("--only", help='part of the name of the cases wanted, such as "46 %%"')
+    died.add_argument("--one-by-one", action="store_true", help="not side by side: 12 minutes instead of 2.5")
+    for verb in (pipe, feed, died, start):
         verb.add_argument("--json", action="store_true", help="one object on standard output")
     return parser
 
@@ -141,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     here = machine()
     _say(options, f"machine: {here}" + (f"; seed {options.seed}" if "seed" in options else ""))
-    benches = {"pipeline": _pipeline, "collect": _collect, "help": _help}
+    benches = {"pipeline": _pipeline, "collect": _collect, "dead": _dead, "help": _help}
     try:
         with bytecode_kept():
             result = benches[options.verb](options)

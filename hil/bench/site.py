@@ -8,6 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from hil.characters import Characters
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchDevice:
@@ -42,8 +44,12 @@ def write_site(
     receipt_key: str,
     sealing: Sealing,
     credentials: Sequence[tuple[str, Path]] = (),
+    settings: Characters | None = None,
 ) -> None:
-    """Write ``site.toml``; ``buses`` are (name, port), ``credentials`` are (key, file) of the uplink."""
+    """Write ``site.toml``; ``buses`` are (name, port), ``credentials`` are (key, file) of the uplink.
+
+    ``settings`` are those of serial buses, if they are not the usual ones; parity none, since ptys have no other.
+    """
     lines = ["schema = 1", "[site]", 'name = "bench"']
     lines += ["[state]", f'dir = "{path.parent / "state"}"', f'run_dir = "{path.parent / "run"}"']
     if url:
@@ -56,9 +62,13 @@ def write_site(
         lines.append(f"max_readings = {sealing.max_readings}")
     for name, port in buses:
         lines += ["[[bus]]", f'name = "{name}"', f'port = "{port}"']
+        if settings is not None:
+            lines += [f"baud = {settings.baud}", f"stop_bits = {settings.stop_bits}"]
     for one in devices:
         lines += ["[[device]]", f'name = "{one.name}"', f'bus = "{one.bus}"', f"unit = {one.unit}"]
         lines += [f'profile = "{one.profile}"', f'every = "{one.every}"']
+        if one.profile == "chint/dtsu666":  # asks for its transformers; here it is wired directly
+            lines.append("ratios = { ct = 1, pt = 1 }")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from agent.language import Language as Language  # noqa: PLC0414 - callers find it here too
+from drivers.adapter import Adapter
 from drivers.profile import LineSettings, Profile
 
 
@@ -86,6 +87,7 @@ class Bus:
         port: ``/dev/serial/by-id/...`` or any tty path, or ``tcp://host:port``.
         echo: whether the adapter gives back what we send.
         retry: how often a failed exchange is repeated at once.
+        adapter: lock, direction, latency and switching time of a serial adapter.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Bus:
     line: LineSettings = field(default_factory=LineSettings)
     echo: bool = False
     retry: int = 0
+    adapter: Adapter = field(default_factory=Adapter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from agent.config import BlockRules, Bus, OutboxLimits, Site, SiteDevice, SiteId
 from agent.config_ratios import Rated
 from agent.config_values import Table, nearest
 from agent.language import Language, parse
+from drivers.adapter import Adapter, Direction
 from drivers.errors import ProfileError
 from drivers.profile import LineSettings, Parity, Profile
 
@@ -148,9 +149,20 @@ def _bus(table: Table, base: Path) -> Bus:
         line=_line(table, LineSettings()),
         echo=table.flag("echo", False),
         retry=table.integer("retry", 0, 0, 5),
+        adapter=_adapter(table),
     )
     table.close()
     return bus
+
+
+def _adapter(table: Table) -> Adapter:
+    directions = {direction.value: direction for direction in Direction}
+    return Adapter(
+        exclusive=table.flag("exclusive", True),
+        direction=directions[table.choice("rs485", tuple(directions), Direction.AUTO.value)],
+        latency_ms=table.integer("latency_ms", 1, 1, 255) if table.holds("latency_ms") else None,
+        switch_ms=table.integer("switch_ms", 0, 0, 2000),
+    )
 
 
 def _line(table: Table, usual: LineSettings) -> LineSettings:

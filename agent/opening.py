@@ -105,6 +105,7 @@ class RegistryPort:
             pause=self._pause,
             tap=self._tap,
             pipeline=self._pipeline,
+            adapter=bus.adapter,
         )
         for device in self._devices:
             device.use(self._link)

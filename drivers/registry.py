@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+from drivers.adapter import Adapter
 from drivers.clock import Clock, Pause
 from drivers.decoded import FrameReader, RequestReader
 from drivers.errors import LinkDownError, ProfileError
@@ -17,10 +19,11 @@ from drivers.link_tcp import MODBUS_PORT, TcpLink, open_tcp_link
 from drivers.profile import Framing, LineSettings, Profile
 from drivers.protocols.modbus import ModbusDevice
 from drivers.protocols.modbus_decode import read_rtu, read_rtu_request, read_tcp, read_tcp_request
-from drivers.sources import Line
+from drivers.sources import ByteStream, Line
 from drivers.transport.serial import open_serial
 from drivers.transport.tap import Sink, Tap
 
+_log = logging.getLogger(__name__)
 DECODERS: Final[Mapping[str, FrameReader]] = MappingProxyType({"modbus-rtu": read_rtu, "modbus-tcp": read_tcp})
 """Protocol names that ``decode_exchange`` takes."""
 
@@ -48,6 +51,7 @@ async def open_link(
     pause: Pause,
     tap: Sink | None = None,
     pipeline: int = 1,
+    adapter: Adapter | None = None,
 ) -> AnyLink:
     """Open what ``port`` names.
 
@@ -59,6 +63,7 @@ async def open_link(
         pause: the exact wait that keeps the silence on a serial line.
         tap: is told all bytes of a serial line.
         pipeline: requests that may be open at once over TCP.
+        adapter: what the site file says of the adapter of a serial port.
 
     Raises:
         LinkDownError: it cannot be opened; PortDeniedError or PortBusyError if that is why.
@@ -66,9 +71,24 @@ async def open_link(
     if "://" in port:
         host, number = tcp_address(port)
         return await open_tcp_link(host, number, pipeline=pipeline)
-    serial = await open_serial(port, line)
+    serial = await open_stream(port, line, adapter)
     stream = serial if tap is None else Tap(serial, tap)
-    return RtuLink(Link(stream, name=port, clock=clock, pause=pause, line=line, echo=echo))
+    switch_s = 0.0 if adapter is None else adapter.switch_ms / 1000
+    return RtuLink(Link(stream, name=port, clock=clock, pause=pause, line=line, echo=echo, switch_s=switch_s))
+
+
+async def open_stream(port: str, line: LineSettings, adapter: Adapter | None = None) -> ByteStream:
+    """Open a line as bytes, for those who speak or listen without a protocol: scan, monitor.
+
+    Raises:
+        LinkDownError: it cannot be opened, or is no serial line.
+    """
+    if "://" in port:
+        raise LinkDownError(f"{port}: this is no serial line")
+    stream = await open_serial(port, line, adapter)
+    for finding in stream.findings:
+        _log.warning("%s %s", finding.code, finding.detail)
+    return stream
 
 
 def tcp_address(port: str) -> tuple[str, int]:

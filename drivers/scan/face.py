@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from drivers.codec.modbus_rtu import encode
 from drivers.errors import ChecksumError, NoReplyError
+from drivers.link_counters import LinkCounters
 from drivers.profile import LineSettings
 from drivers.scan.line import ScanLine
 from drivers.scan.modbus import ModbusProbes
@@ -56,6 +57,11 @@ class ScanFace:
             if heard.verdict is not Verdict.DAMAGED:
                 return None
         raise ChecksumError(f"unit {request[0]} answers with wrong checksums", came.data)
+
+    @property
+    def counters(self) -> LinkCounters:
+        """What went over the wire for this device."""
+        return LinkCounters(exchanges=self.exchanges)
 
     async def aclose(self) -> None:
         """The line belongs to the scan."""

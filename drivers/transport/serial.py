@@ -15,9 +15,11 @@ from typing import Final
 
 import serial
 
+from drivers.adapter import Adapter, Direction
 from drivers.errors import LinkDownError, PortBusyError, PortDeniedError
 from drivers.profile import LineSettings, Parity
 from drivers.transport.descriptor import DescriptorStream
+from drivers.transport.rs485 import RtsTurn, prepare
 
 _CFLAG: Final = 2
 _ISPEED: Final = 4
@@ -36,12 +38,24 @@ class SerialStream(DescriptorStream):
 
     Attributes:
         parity_refused: how often the port took everything but the parity or size asked for.
+        findings: what the port could not be told of its adapter's settings.
     """
 
-    def __init__(self, port: serial.Serial, name: str) -> None:
+    def __init__(self, port: serial.Serial, name: str, adapter: Adapter | None = None) -> None:
         self.parity_refused = 0
         self._port = port
+        self._character_s = 0.0
         super().__init__(port.fileno(), name)
+        adapter = adapter or Adapter()
+        self.findings = prepare(self._fd, name, adapter)
+        turns = adapter.direction is Direction.RTS and not self.findings
+        self._turn = RtsTurn(self._fd) if turns else None
+
+    def write(self, data: bytes) -> None:
+        """Hand ``data`` over for sending, with RTS up if that turns the driver."""
+        if self._turn is not None:
+            self._turn.sending(len(data) * self._character_s)
+        super().write(data)
 
     async def set_line(self, settings: LineSettings) -> None:
         """Change speed, parity and stop bits, after what is being sent has left.
@@ -56,28 +70,33 @@ class SerialStream(DescriptorStream):
             self._ended(f"is gone ({error.args[-1]})")
             self._check_open()
             return
+        self._character_s = settings.character_s
         if not took_all:
             self.parity_refused += 1
 
     def _release(self) -> None:
+        if self._turn is not None:
+            self._turn.cancel()
         self._port.close()
 
 
-async def open_serial(path: str, settings: LineSettings) -> SerialStream:
+async def open_serial(path: str, settings: LineSettings, adapter: Adapter | None = None) -> SerialStream:
     """Open and lock a port and set its line.
 
     Args:
         path: device file, by its stable name (``/dev/serial/by-id/...``) where there is one.
         settings: how the line starts; ``set_line`` changes it.
+        adapter: lock, direction and latency; what cannot be set is in ``findings``, and the port opens all the same.
 
     Raises:
         PortDeniedError: the user may not open it.
         PortBusyError: another program has it.
         LinkDownError: there is no such port, it is no serial port, or cannot do this speed.
     """
+    exclusive = adapter is None or adapter.exclusive
     try:
         # Opened as 8N1, which every port can do; parity comes with set_line, which knows what to make of EINVAL.
-        port = serial.Serial(path, 9600, timeout=0, write_timeout=0, exclusive=True)
+        port = serial.Serial(path, 9600, timeout=0, write_timeout=0, exclusive=exclusive)
     except serial.SerialException as error:
         cause = error.__context__
         number = cause.args[0] if isinstance(cause, termios.error) else error.errno
@@ -85,7 +104,7 @@ async def open_serial(path: str, settings: LineSettings) -> SerialStream:
     except (OSError, termios.error) as error:
         raise _refusal(path, int(error.args[0]), str(error.args[-1])) from error
     async with AsyncExitStack() as undo:
-        stream = SerialStream(port, path)
+        stream = SerialStream(port, path, adapter)
         undo.push_async_callback(stream.aclose)
         await stream.set_line(settings)
         undo.pop_all()

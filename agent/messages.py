@@ -188,6 +188,9 @@ _ROWS: Final = (
     (5207, "clock-unsure",
      N_("The clock is not synchronised."),
      N_("Readings are marked so, and corrected when it is. Check NTP.")),
+    (5208, "nothing-stored",
+     N_("Nothing has been stored in {path} yet."),
+     N_("Start the gateway: tidegate run, or systemctl start tidegate")),
     (5203, "no-state", N_("There is no gateway in {path}."), N_("Make one: tidegate init")),
     # --- 6xxx profiles and frames
     (6501, "bad-profile", N_("The profile cannot be used: {detail}."), N_("Mend the file.")),

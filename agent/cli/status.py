@@ -9,12 +9,11 @@ from agent.cli.output import Answer
 from agent.cli.session import Session
 from agent.cli.verb import verb
 from agent.errors import ControlError, StorageError
-from agent.finding import of_error
+from agent.finding import Finding, of_error
 from agent.language import N_
 
 if TYPE_CHECKING:
     from agent.config_load import Folders
-    from agent.finding import Finding
 
 _HELP = N_("""Show lines, outbox, uplink, trust and clock on one screen.
 
@@ -46,8 +45,12 @@ def command(session: Session) -> Answer:
 def _from_disk(session: Session, folders: Folders, finding: Finding) -> Answer:
     from agent.cli.status_disk import look  # noqa: PLC0415 - start-up time
 
+    outbox = folders.state_dir / "outbox.db"
+    if not outbox.exists():
+        empty = Finding(code="nothing-stored", params={"path": str(folders.state_dir)})
+        return Answer(code=ExitCode.NO, result={"running": False, "outbox": None}, findings=(finding, empty))
     try:
-        stored = look(folders.state_dir / "outbox.db")
+        stored = look(outbox)
     except StorageError as error:
         return Answer(
             code=ExitCode.NO, result={"running": False, "outbox": None}, findings=(finding, of_error(error))

@@ -9,6 +9,7 @@ from typing import Final
 
 from agent.block import cbor
 from agent.block.errors import ContentError
+from agent.block.point_table import PointTable
 from agent.block.record import DeviceEntry, DictionaryAdd, PointEntry
 from agent.block.shape import HASH_BYTES, ID_BYTES, is_bytes, is_int, is_short, is_u63
 
@@ -33,7 +34,7 @@ class Tables:
     """
 
     devices: tuple[DeviceEntry, ...] = ()
-    points: tuple[PointEntry, ...] = ()
+    points: PointTable = PointTable()  # noqa: RUF009  never changed in place
     kinds: bytes = b""
     hash: bytes = bytes(HASH_BYTES)
     adds: int = 0
@@ -59,7 +60,7 @@ class Tables:
             raise ContentError("dictionary-device")
         return Tables(
             devices=devices,
-            points=self.points + addition.points,
+            points=self.points.extended(addition.points),
             kinds=self.kinds + bytes(point.kind for point in addition.points),
             hash=hashlib.sha256(self.hash + encode_add(addition)).digest(),
             adds=self.adds + 1,

@@ -66,7 +66,8 @@ def rows(block: Block, tables: Tables) -> Rows | None:
     columns = block.columns
     if columns is None:
         return None
-    entries = [tables.points[index] for index in columns.points]
+    known = {index: tables.points[index] for index in set(columns.points)}
+    entries = [known[index] for index in columns.points]
     statuses = [0] * len(entries)
     for row, status in columns.statuses:
         statuses[row] = status

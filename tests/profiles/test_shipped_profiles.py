@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from drivers.plan import plan
-from drivers.profile import Profile, Table
+from drivers.profile import NumberType, Profile, Table
+from drivers.profile_about import Access, Evidence, Proof, WriteClass
 from drivers.profile_check import check_profile
 from drivers.profile_load import builtin_roots, find_profile, list_profiles, load_profile
 from hil.sim.images import IMAGES
@@ -41,9 +42,48 @@ def test_it_is_built_of_words_that_people_can_read(profile_id: str) -> None:
 
 
 @pytest.mark.parametrize("profile_id", _IDS)
-def test_what_is_called_captured_has_an_example(profile_id: str) -> None:
+def test_every_quantity_has_a_plausible_range(profile_id: str) -> None:
+    for point in _load(profile_id).points:
+        words = point.location.type is NumberType.BIT or point.location.type.is_words or point.states
+        assert words or point.low is not None, point.name
+
+
+@pytest.mark.parametrize("profile_id", _IDS)
+def test_what_can_be_written_says_what_that_means_and_is_polled_only_on_purpose(profile_id: str) -> None:
     profile = _load(profile_id)
-    assert profile.proof not in ("capture", "manual example") or profile.examples
+    for point in (*profile.points, *profile.controls):
+        assert (point.write is not None) is (point.access is not Access.READ), point.name
+    assert all(point.access is not Access.WRITE for point in profile.points)
+
+
+def test_what_must_never_be_sent_is_marked() -> None:
+    toggles = [p for one in _IDS for p in _load(one).controls if p.name.endswith((".toggle", "relays.all", ".reset"))]
+    rules = [point.write for point in toggles if point.name != "watchdog.reset"]
+    assert len(rules) >= 4
+    assert all(rule is not None and rule.klass is WriteClass.FORBIDDEN for rule in rules)
+
+
+def test_every_collected_device_has_a_profile() -> None:
+    """58 devices were collected; Kamstrup heat meters have no Modbus map that was found: M-Bus."""
+    assert len([one for one in _IDS if _load(one).family != "bench"]) == 57
+
+
+@pytest.mark.parametrize("profile_id", _IDS)
+def test_every_family_and_every_doubt_is_said_in_both_languages(profile_id: str) -> None:
+    profile = _load(profile_id)
+    assert profile.family
+    for doubt in profile.doubts:
+        assert doubt.says.en.isascii()
+        assert any("\u4e00" <= character <= "\u9fff" for character in doubt.says.zh)
+
+
+@pytest.mark.parametrize("profile_id", _IDS)
+def test_no_profile_that_stands_on_one_source_hides_it(profile_id: str) -> None:
+    profile = _load(profile_id)
+    if profile.proof in (Proof.CAPTURE, Proof.MANUAL):
+        kinds = {example.evidence for example in profile.examples}
+        assert kinds & {Evidence.CAPTURE, Evidence.MANUAL}
+    assert (profile.proof is Proof.NOTHING) is (profile.family == "bench")
 
 
 @pytest.mark.parametrize("profile_id", sorted(set(_IDS) & set(IMAGES)))

@@ -7,7 +7,7 @@ verifier puts them in order (block format, rules for the verifier, 4).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -26,14 +26,14 @@ class Want:
         after: give unreceipted blocks behind this ``seq``; None for a range that was asked for.
         epoch: of the range, when ``after`` is None.
         first: number of its first block.
-        last: number of its last block.
+        last: number of its last block; None: everything after the first, later epochs too.
         limit: most blocks that are wanted.
     """
 
     after: int | None = None
     epoch: int = 0
     first: int = 0
-    last: int = 0
+    last: int | None = 0
     limit: int = PAGE_BLOCKS
 
 
@@ -140,8 +140,7 @@ class Lanes:
         """Say what to read when ``take`` gave nothing; None if everything has been sent."""
         if self._requests:
             request = self._requests[0]
-            end = request.first + PAGE_BLOCKS - 1
-            last = end if request.last is None else min(end, request.last)
+            last = None if request.last is None else min(request.first + PAGE_BLOCKS - 1, request.last)
             return Want(epoch=request.epoch, first=request.first, last=last)
         return None if self._caught_up else Want(after=self._cursor)
 
@@ -152,16 +151,49 @@ class Lanes:
                 self._page.extend(blocks)
                 self._caught_up = not blocks
             return
-        self._again.extend(block for block in blocks if block.seq not in self._quarantine)
-        if not self._requests:
+        if want.last is None:
+            self._supply_open(want, blocks)
+            return
+        self.again(blocks)
+        if not self._is_first(want):
             return
         request = self._requests[0]
-        if (request.epoch, request.first) != (want.epoch, want.first):
-            return
-        finished = not blocks if request.last is None else want.last >= request.last
-        if not finished:
+        if want.last == request.last:
+            self._requests.popleft()
+        else:
             self._requests[0] = replace(request, first=want.last + 1)
+
+    def _supply_open(self, want: Want, blocks: Sequence[StoredBlock]) -> None:
+        """What goes on from the block asked for without a gap is sent, over epochs, up to where the backlog stands.
+
+        Behind a gap nothing can be chained, unless the gateway declared it; what says so has no receipt yet, so the
+        backlog is read anew.
+        """
+        sent = [block for block in _going_on(want, blocks) if self._caught_up or block.seq <= self._cursor]
+        self.again(sent)
+        if not self._is_first(want):
+            return
+        epoch, first = (sent[-1].epoch, sent[-1].number + 1) if sent else (want.epoch, want.first)
+        if blocks and len(sent) == len(blocks):
+            self._requests[0] = _Request(epoch=epoch, first=first, last=None)
             return
         self._requests.popleft()
-        if request.last is None:
-            self.rewind(seq_of(want.epoch, want.first) - 1)
+        self.rewind(seq_of(epoch, first) - 1)
+
+    def _is_first(self, want: Want) -> bool:
+        """Whether the first request in the queue is the one that ``want`` was made for."""
+        return bool(self._requests) and (self._requests[0].epoch, self._requests[0].first) == (want.epoch, want.first)
+
+
+def _going_on(want: Want, blocks: Sequence[StoredBlock]) -> Iterator[StoredBlock]:
+    """The first of ``blocks``, each the next number or a later epoch's block 0.
+
+    Openings are kept for ever and the blocks between them are not: of two openings in a row only the first goes on.
+    """
+    epoch, number = want.epoch, want.first
+    for index, block in enumerate(blocks):
+        opens = block.number == 0 and block.epoch > epoch and (index == 0 or number > 1)
+        if (block.epoch, block.number) != (epoch, number) and not opens:
+            return
+        yield block
+        epoch, number = block.epoch, block.number + 1

@@ -102,13 +102,15 @@ class StoragePort(Handover):
         """
         return await self._ask(lambda desk: desk.peek(destination, after, limit))
 
-    async def fetch(self, epoch: int, first: int, last: int | None) -> tuple[StoredBlock, ...]:
-        """Give blocks ``first`` to ``last`` of ``epoch`` that are still here, at most 1,000; None: all after.
+    async def fetch(
+        self, epoch: int, first: int, last: int | None, limit: int = FETCH_BLOCKS
+    ) -> tuple[StoredBlock, ...]:
+        """Give up to ``limit`` of the blocks ``first`` to ``last`` of ``epoch`` that are here; None: all after.
 
         Raises:
             StorageError: the disk refuses, or storage has ended.
         """
-        return await self._ask(lambda desk: desk.fetch(epoch, first, last, FETCH_BLOCKS))
+        return await self._ask(lambda desk: desk.fetch(epoch, first, last, limit))
 
     async def dictionary_before(self, epoch: int) -> tuple[bytes, ...]:
         """Give the encoded dictionary-adds before block 0 of ``epoch``, for a destination that starts there.

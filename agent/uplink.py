@@ -189,7 +189,7 @@ class Uplink:
         if want is None:
             return False
         if want.after is None:
-            found = await self._storage.fetch(want.epoch, want.first, want.last)
+            found = await self._storage.fetch(want.epoch, want.first, want.last, want.limit)
         else:
             found = await self._storage.peek(self._kid, want.after, want.limit)
         self._lanes.supply(want, found)

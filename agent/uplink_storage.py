@@ -20,8 +20,8 @@ class UplinkStorage(Protocol):
         """Give blocks that ``destination`` has not receipted, behind ``after``, in chain order."""
         ...
 
-    async def fetch(self, epoch: int, first: int, last: int | None) -> tuple[StoredBlock, ...]:
-        """Give blocks by number, whether receipted or not."""
+    async def fetch(self, epoch: int, first: int, last: int | None, limit: int) -> tuple[StoredBlock, ...]:
+        """Give up to ``limit`` blocks by number, whether receipted or not; None: all after, later epochs too."""
         ...
 
     async def dictionary_before(self, epoch: int) -> tuple[bytes, ...]:

@@ -74,13 +74,10 @@ class Shelf:
         floor = max(after, self.receipted_seq)
         return tuple([stored for stored in self.blocks if stored.seq > floor][:limit])
 
-    async def fetch(self, epoch: int, first: int, last: int | None) -> tuple[StoredBlock, ...]:
+    async def fetch(self, epoch: int, first: int, last: int | None, limit: int) -> tuple[StoredBlock, ...]:
         await asyncio.sleep(0)
-        return tuple(
-            stored
-            for stored in self.blocks
-            if stored.epoch == epoch and first <= stored.number and (last is None or stored.number <= last)
-        )
+        end = seq_of(epoch, last) if last is not None else 2**63
+        return tuple([stored for stored in self.blocks if seq_of(epoch, first) <= stored.seq <= end][:limit])
 
     async def dictionary_before(self, epoch: int) -> tuple[bytes, ...]:
         return tuple(addition for at, addition in self.dictionary if at < epoch)
@@ -297,6 +294,34 @@ async def test_a_resend_without_end_goes_to_the_end_of_the_chain(platform: Signi
         peer.push(TOPICS.resend, make_resend(platform, GATEWAY, 0, 15, None))
         await until(lambda: {(0, 15), (1, 19)} <= set(seen_blocks(peer)))
         assert set(seen_blocks(peer)) >= {(0, n) for n in range(15, 20)} | {(1, n) for n in range(20)}
+
+
+async def test_a_platform_that_lost_what_it_had_receipted_gets_it_again_over_all_epochs(
+    platform: SigningKey,
+) -> None:
+    places = [(epoch, number) for epoch in (0, 1, 3) for number in range(20)]
+    shelf = Shelf(*places)
+    shelf.receipted_seq = seq_of(3, 18)
+    async with serving(shelf, platform, Script()) as (peer, uplink):
+        await until(lambda: uplink.status().published_blocks == 1)
+        peer.seen.published.clear()
+        peer.push(TOPICS.resend, make_resend(platform, GATEWAY, 0, 15, None))
+        await until(lambda: (3, 19) in seen_blocks(peer))
+        assert seen_blocks(peer) == places[15:]
+        shelf.seal(3, 20)
+        await until(lambda: (3, 20) in seen_blocks(peer))
+
+
+async def test_what_was_pruned_is_not_stepped_over_with_the_whole_archive(platform: SigningKey) -> None:
+    shelf = Shelf((0, 0), (1, 0), (2, 0), *((2, number) for number in range(50, 90)))
+    shelf.receipted_seq = seq_of(2, 87)
+    async with serving(shelf, platform, Script()) as (peer, uplink):
+        await until(lambda: uplink.status().published_blocks == 2)
+        peer.seen.published.clear()
+        peer.push(TOPICS.resend, make_resend(platform, GATEWAY, 0, 0, None))
+        await until(lambda: len(seen_blocks(peer)) == 3)
+        await asyncio.sleep(0.1)
+        assert seen_blocks(peer) == [(0, 0), (2, 88), (2, 89)]
 
 
 async def test_a_destination_without_chain_is_offered_the_dictionary_and_its_first_epoch(

@@ -76,9 +76,9 @@ class Outbox:
         floor = max(after, self.receipted_seq)
         return tuple([block for block in self.stored() if block.seq > floor][:limit])
 
-    async def fetch(self, epoch: int, first: int, last: int | None) -> tuple[StoredBlock, ...]:
-        found = [block for block in self.stored() if block.epoch == epoch and block.number >= first]
-        return tuple(block for block in found if last is None or block.number <= last)
+    async def fetch(self, epoch: int, first: int, last: int | None, limit: int) -> tuple[StoredBlock, ...]:
+        found = [block for block in self.stored() if (block.epoch, block.number) >= (epoch, first)]
+        return tuple([block for block in found if last is None or block.seq <= seq_of(epoch, last)][:limit])
 
     async def dictionary_before(self, epoch: int) -> tuple[bytes, ...]:
         payloads = [read_form(sealed.message).payload for sealed in self.gateway.sealed if sealed.epoch < epoch]

@@ -22,6 +22,16 @@ _POINT_FIELDS: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """How far tables had grown: entries of both, H(n) and n."""
+
+    devices: int
+    points: int
+    hash: bytes
+    adds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
     """The tables after some number of dictionary-adds; a value, never changed in place.
 
@@ -65,6 +75,21 @@ class Tables:
             hash=hashlib.sha256(self.hash + encode_add(addition)).digest(),
             adds=self.adds + 1,
         )
+
+    def until(self, step: Step) -> Tables:
+        """The tables as they were after an addition that these hold."""
+        return Tables(
+            devices=self.devices[: step.devices],
+            points=self.points.until(step.points),
+            kinds=self.kinds[: step.points],
+            hash=step.hash,
+            adds=step.adds,
+        )
+
+    @property
+    def step(self) -> Step:
+        """What ``until`` needs to find back here."""
+        return Step(devices=len(self.devices), points=len(self.points), hash=self.hash, adds=self.adds)
 
     @staticmethod
     def from_adds(additions: Iterable[bytes]) -> Tables:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from agent.block import events
-from agent.block.dictionary import Tables, add_value, encode_add, read_add
+from agent.block.dictionary import Step, Tables, add_value, encode_add, read_add
 from agent.block.record import DeviceEntry, DictionaryAdd, Event, PointEntry
 
 Entry = TypeVar("Entry", DeviceEntry, PointEntry)
@@ -26,11 +26,13 @@ class DictionaryChange:
         events: events 3 to seal, in this order, before or with the first reading of a new point.
         devices: dictionary index of each device asked for, in the order asked.
         points: dictionary index of each point asked for, in the order asked.
+        steps: how far the dictionary has grown with each of the events.
     """
 
     events: tuple[Event, ...]
     devices: tuple[int, ...]
     points: tuple[int, ...]
+    steps: tuple[Step, ...]
 
 
 def register(
@@ -53,6 +55,7 @@ def register(
     device_indexes, new_devices = _place(devices, tables.devices)
     point_indexes, new_points = _place((_on(point, device_indexes[point.device]) for point in points), tables.points)
     found: list[Event] = []
+    steps: list[Step] = []
     for part_devices, part_points in _parts(new_devices, new_points):
         addition = DictionaryAdd(
             first_device=len(tables.devices),
@@ -63,7 +66,9 @@ def register(
         read_add(add_value(addition))  # refuses what the format does not allow
         tables = tables.add(addition)
         found.append(events.dictionary(mono_ms, addition))
-    return tables, DictionaryChange(events=tuple(found), devices=device_indexes, points=point_indexes)
+        steps.append(tables.step)
+    change = DictionaryChange(events=tuple(found), devices=device_indexes, points=point_indexes, steps=tuple(steps))
+    return tables, change
 
 
 def _on(point: PointEntry, device: int) -> PointEntry:

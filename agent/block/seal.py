@@ -14,7 +14,7 @@ from dataclasses import replace
 from agent.block import cbor, events
 from agent.block.columns import columns_value
 from agent.block.cose import Aad, Signer, sign1_with_head
-from agent.block.dictionary import Tables
+from agent.block.dictionary import Step, Tables
 from agent.block.errors import BlockError, SealError
 from agent.block.events import KEPT_KINDS, event_value, read_events
 from agent.block.form import CLOCK, COLUMNS, EVENTS, RECEIPTS
@@ -53,6 +53,7 @@ class Writer:
         self._gateway = gateway
         self._at = position
         self._planned = position.tables
+        self._steps: deque[tuple[Event, bytes, Step]] = deque()  # planned and not sealed: event 3, hash before, after
         self._session: Signer | None = None
         self._opening: Event | None = None
         self._pending: deque[SealedBlock] = deque()
@@ -128,10 +129,14 @@ class Writer:
         Raises:
             SealError: an entry that the format does not allow; nothing was planned.
         """
+        before = self._planned.hash
         try:
             self._planned, change = register(self._planned, devices, points, mono_ms)
         except BlockError as error:
             raise SealError(error.reason, error.detail) from error
+        for event, step in zip(change.events, change.steps, strict=True):
+            self._steps.append((event, before, step))
+            before = step.hash
         return change
 
     def seal(
@@ -173,6 +178,8 @@ class Writer:
             keep=self._opening is not None or any(event.kind in KEPT_KINDS for event in events),
         )
         self._at = replace(after, head=head)
+        while self._steps and self._steps[0][2].adds <= after.tables.adds:
+            self._steps.popleft()
         self._opening = None
         self._pending.append(sealed)
         return sealed
@@ -196,6 +203,17 @@ class Writer:
         boots = tuple(event for event in given if event.kind == EventKind.BOOT)
         return (*boots, self._opening, *(event for event in given if event.kind != EventKind.BOOT))
 
+    def _grown(self, tables: Tables, given: Sequence[Event]) -> Tables:
+        """The tables after the events 3 in ``given``; those that were planned need no second reading."""
+        planned = iter(self._steps)
+        for event in (event for event in given if event.kind == EventKind.DICTIONARY):
+            plan = next(planned, None)
+            if plan is not None and event is plan[0] and tables.hash == plan[1]:
+                tables = self._planned.until(plan[2])
+            else:
+                tables = tables.add(events.addition_of(event))
+        return tables
+
     def _payload(
         self, clock: ClockSample, columns: Columns | None, given: tuple[Event, ...], receipts: Sequence[ReceiptMark]
     ) -> tuple[dict[int, object], Position]:
@@ -203,7 +221,9 @@ class Writer:
         at = self._at
         read_clock(clock_value(clock))
         values = tuple(map(event_value, given))
-        tables = _apply(at.tables, read_events(values)) if values else at.tables
+        if values:
+            read_events(values)
+        tables = self._grown(at.tables, given)
         payload: dict[int, object] = {
             0: VERSION,
             1: self._gateway,
@@ -227,10 +247,3 @@ class Writer:
             at, number=at.number + 1, next_reading=at.next_reading + rows, tables=tables, receipts=held, clock=clock
         )
         return payload, after
-
-
-def _apply(tables: Tables, given: Sequence[Event]) -> Tables:
-    for event in given:
-        if event.kind == EventKind.DICTIONARY:
-            tables = tables.add(events.addition_of(event))
-    return tables

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.block.dictionary import add_value
 from agent.block.errors import SealError
+from agent.block.events import addition_of
 from agent.block.record import (
     MAX_SEAL_BYTES,
     Columns,
@@ -165,3 +167,17 @@ def test_nothing_to_say_is_one_empty_block() -> None:
     assert (portion.events, portion.columns) == ((), None)
     gateway = sealed(2)
     assert len(gateway.seal().message) < 220
+
+
+def test_a_dictionary_event_that_was_not_planned_counts_as_the_verifier_will_count_it() -> None:
+    gateway = Gateway()
+    gateway.seal()
+    tables = gateway.writer.position.tables
+    (planned,) = gateway.writer.dictionary_add([meter("planned")], points([GAUGE]), 1).events
+    foreign = Event(kind=planned.kind, mono_ms=1, fields=(add_value(replace(addition_of(planned), points=())),))
+    gateway.seal(events=[foreign])
+    after = tables.add(addition_of(foreign))
+    assert gateway.writer.position.tables == after
+    with pytest.raises(SealError, match="dictionary-order"):
+        gateway.seal(events=[planned])
+    assert gateway.writer.position.tables == after

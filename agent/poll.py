@@ -171,7 +171,7 @@ class Polling:
     def _good(self, job: Job, task: Task, batch: Batch, started_ns: int) -> None:
         ended_ns = batch.mono_ns
         self.answers += 1
-        self.load.add(started_ns, ended_ns, good=True)
+        self._spent(job.device, started_ns, ended_ns, good=True)
         change = self._schedule.done(job, Result.ANSWERED, started_ns, ended_ns)
         if not self._devices[job.device].take(batch):
             self._miss(task, ended_ns, MissReason.QUEUE_FULL)
@@ -181,7 +181,7 @@ class Polling:
     def _bad(self, job: Job, task: Task, error: DriverError, started_ns: int) -> None:
         now_ns = self._clock.mono_ns()
         polled, result = self._devices[job.device], _result_of(error)
-        self.load.add(started_ns, now_ns, good=False)
+        self._spent(job.device, started_ns, now_ns, good=False)
         change = self._schedule.done(job, result, started_ns, now_ns)
         if isinstance(error, LinkDownError):
             self.fault = error
@@ -211,7 +211,7 @@ class Polling:
             result = _result_of(error)
             polled.failed(error.code, str(error), self._clock.mono_ns())
         now_ns = self._clock.mono_ns()
-        self.load.add(started_ns, now_ns, good=result is Result.ANSWERED)
+        self._spent(job.device, started_ns, now_ns, good=result is Result.ANSWERED)
         if self._schedule.done(job, result, started_ns, now_ns) is Change.BACK:
             self.answers += 1
             self._back(job.device)
@@ -231,11 +231,15 @@ class Polling:
             good = True
             question.answered(found)
         now_ns = self._clock.mono_ns()
-        self.load.add(started_ns, now_ns, good=good)
+        self._spent(question.device, started_ns, now_ns, good=good)
         if good:
             self.answers += 1
             if self._schedule.heard(question.device, now_ns) is Change.BACK:
                 self._back(question.device)
+
+    def _spent(self, device: int, started_ns: int, ended_ns: int, *, good: bool) -> None:
+        self.load.add(started_ns, ended_ns, good=good)
+        self._devices[device].spent(ended_ns - started_ns)
 
     def _back(self, device: int) -> None:
         _log.warning("device-back device=%s", self._devices[device].wanted.site.name)

@@ -68,6 +68,10 @@ class Polled:
         points = {point for read in self.device.reads for point in read.points}
         self.lose(tuple(sorted(points)), quality, mono_ns)
 
+    def spent(self, busy_ns: int) -> None:
+        """Note for how long an exchange with it held the bus."""
+        self._health.busy_ns += busy_ns
+
     def failed(self, code: str, sentence: str, mono_ns: int) -> None:
         """Count an exchange without a reading."""
         self._health.bad(mono_ns, code, sanitize(sentence, _SENTENCE_LETTERS))
@@ -85,6 +89,7 @@ class Polled:
             answered=health.answered,
             errors=tuple(sorted(health.errors.items())),
             missed=member.ledger.total,
+            busy_ms=health.busy_ns // 1_000_000,
             good_mono_ms=_ms(health.good_ns),
             silent_since_mono_ms=_ms(health.silent_since_ns),
             error_code=health.error_code,

@@ -57,7 +57,7 @@ PROFILE = Profile(
         Point(
             name=f"p{n}",
             label=Label(en="", zh=""),
-            location=ModbusLocation(table=Table.HOLDING_REGISTER, address=n),
+            place=ModbusLocation(table=Table.HOLDING_REGISTER, address=n),
             unit=None,
             scale=Decimal(1),
             exponent=0,
@@ -213,6 +213,34 @@ async def test_the_living_keep_their_polls_while_others_are_dead(dead: tuple[int
     told = [event for event in bus.events if event.kind == EventKind.MISSED_POLLS]
     missed = sum(int(event.fields[2]) for event in told)  # type: ignore[call-overload]
     assert len(dead) * 85 <= missed <= len(dead) * 96
+
+
+@virtual
+async def test_lateness_and_bus_time_in_the_status_are_those_of_the_wire() -> None:
+    bus = rig()
+    bus.stations[6].alive = False
+    began_ns = here().time_ns()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(bus.poller.run())
+        await asyncio.sleep(30.02)
+        told = dict(bus.poller.devices())
+        log = list(bus.log)
+        bus.poller.stop()
+    for device, status in told.items():
+        (read,) = status.reads
+        held_ns = sum(end - start for unit, start, end in bus.port.held if unit == device + 1)
+        assert status.busy_ms == pytest.approx(held_ns / 1e6, abs=230), "an exchange may be under way"
+        if device == 6:
+            continue
+        starts = [one.start_ns for one in log if one.request[0] == device + 1]
+        phase_ns = began_ns + device * S // 10
+        late_ms = [(start - phase_ns) % S / 1e6 for start in starts if start - began_ns >= S]
+        quiet_ms = 4.1  # t3.5, which follows the decision
+        assert late_ms[-1] - quiet_ms <= read.late_ms <= late_ms[-1] + 0.1
+        assert max(late_ms) - quiet_ms <= read.late_max_ms
+        assert read.late_mean_ms <= read.late_max_ms
+        assert read.polls == len(starts)
+        assert read.points == tuple(f"p{n}" for n in range(REGISTERS))
 
 
 @virtual

@@ -18,6 +18,8 @@ class Fault(Enum):
     FLIP = "flip"  # one bit of the reply is inverted
     ECHO = "echo"  # the adapter gives the request back first
     GLITCH = "glitch"  # 00, FF or FE before and after the reply: bus bias, direction switching
+    GARBAGE = "garbage"  # any bytes before and after the reply
+    SPLIT = "split"  # the reply pauses somewhere in its middle, as an adapter's buffer makes it
     LATE = "late"  # the reply comes after the client has given up; until then the unit hears nothing else
     DUPLICATE = "duplicate"  # the reply comes twice
     OTHER_UNIT = "other-unit"  # another unit answers in the place of the one that was asked
@@ -34,11 +36,15 @@ class FaultSizes:
     Attributes:
         late_ns: (least, most) time added to the turnaround by LATE.
         babble_bytes: random bytes of BABBLE.
+        split_ns: (least, most) length of the pause of SPLIT.
+        split_at: bytes before that pause, None for any.
         stuck_ns: how long STUCK holds the line.
     """
 
     late_ns: tuple[int, int] = (500_000_000, 1_500_000_000)
     babble_bytes: int = 100
+    split_ns: tuple[int, int] = (1_000_000, 20_000_000)
+    split_at: int | None = None
     stuck_ns: int = 300_000_000
 
 

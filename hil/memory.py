@@ -63,6 +63,13 @@ class LineStream:
         """Release the port; a pending read ends with LinkDownError."""
         self.unplug()
 
+    def disturb(self, data: bytes) -> None:
+        """Put noise on the wire from now on."""
+        now = self._now_ns()
+        self._take(self.line.advance(now))
+        self.line.noise(data, now)
+        self._plan()
+
     def unplug(self) -> None:
         """Take the adapter away: reads and writes fail from now on."""
         self._down = True

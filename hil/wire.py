@@ -179,6 +179,14 @@ class Line:
         """Take the client's new settings: what is sent to it from now on is heard with them."""
         self._client = settings
 
+    def noise(self, data: bytes, now_ns: int) -> None:
+        """Put bytes on the wire that nobody sends on purpose, from ``now_ns`` on; they spoil what is on it."""
+        end = now_ns + self.settings.duration_ns(len(data))
+        if self._request is not None and now_ns < self._request.end_ns and not self._request.collided:
+            self._request.collided = True
+            self.counters.collisions += 1
+        self._queue(data, now_ns, end)
+
     def next_ns(self) -> int | None:
         """Tell when ``advance`` has something to do; None if only the client can make something happen."""
         times = []
@@ -296,7 +304,10 @@ class Line:
             data = _damage(data, fault, self.injector)
         if not data:
             return fault, b"", None, None
-        end = self._transmit(data, start, sender.settings)
+        if fault is Fault.SPLIT:
+            end = self._transmit_split(data, start, sender.settings)
+        else:
+            end = self._transmit(data, start, sender.settings)
         if fault is Fault.LATE:
             self._late[id(sender)] = end
         if fault is Fault.DUPLICATE:
@@ -315,6 +326,12 @@ class Line:
         if heard:
             self._queue(heard, start_ns, end)
         return end
+
+    def _transmit_split(self, data: bytes, start_ns: int, settings: Characters) -> int:
+        sizes, rand = self.injector.sizes, self.injector.random
+        at = rand.randrange(1, len(data)) if sizes.split_at is None else min(sizes.split_at, len(data) - 1)
+        pause_ns = rand.randint(*sizes.split_ns)
+        return self._transmit(data[at:], self._transmit(data[:at], start_ns, settings) + pause_ns, settings)
 
     def _queue(self, data: bytes, start_ns: int, end_ns: int) -> None:
         span, count = end_ns - start_ns, len(data)
@@ -349,6 +366,8 @@ def _damage(data: bytes, fault: Fault, injector: Injector) -> bytes:
     if fault is Fault.GLITCH:
         before, after = (bytes(rand.choices(b"\x00\xff\xfe", k=rand.randint(1, 3))) for _ in range(2))
         return before + data + after
+    if fault is Fault.GARBAGE:
+        return rand.randbytes(rand.randint(1, 12)) + data + rand.randbytes(rand.randint(1, 12))
     if fault is Fault.TRUNCATE:
         return data[: rand.randrange(1, len(data))]
     if fault is Fault.BABBLE:

@@ -246,6 +246,43 @@ async def test_two_at_once_are_both_lost(seed: int) -> None:
 
 
 @virtual
+async def test_garbage_lies_before_and_after_the_reply(seed: int) -> None:
+    line, _ = broken(Fault.GARBAGE, seed)
+    heard = await ask(LineStream(line))
+    assert GOOD in heard[1:-1]
+
+
+@virtual
+async def test_a_split_reply_pauses_where_it_is_told(seed: int) -> None:
+    line, _ = broken(Fault.SPLIT, seed, FaultSizes(split_ns=(30_000_000, 30_000_000), split_at=3))
+    stream = LineStream(line)
+    stream.write(REQUEST)
+    arrived: list[tuple[float, bytes]] = []
+    while sum(len(data) for _, data in arrived) < len(GOOD):
+        arrived.append((here().time(), await stream.read()))
+        arrived[-1] = (here().time(), arrived[-1][1])
+    assert b"".join(data for _, data in arrived) == GOOD
+    pauses = [b[0] - a[0] for a, b in itertools.pairwise(arrived)]
+    assert pauses[2] > 0.03
+    assert max(pauses[:2] + pauses[3:]) < 0.002
+
+
+@virtual
+async def test_noise_is_heard_and_spoils_what_is_on_the_wire(seed: int) -> None:
+    line, log = broken(Fault.NONE, seed)
+    stream = LineStream(line)
+    stream.disturb(b"\x00\xff\x12")
+    await asyncio.sleep(0.01)
+    assert stream.discard_input() == b"\x00\xff\x12"
+    stream.write(REQUEST)
+    await asyncio.sleep(0.002)
+    stream.disturb(b"\x55")
+    await asyncio.sleep(0.2)
+    assert log[0].collided
+    assert stream.discard_input() == b"\x55"
+
+
+@virtual
 async def test_babble_is_no_reply(seed: int) -> None:
     line, _ = broken(Fault.BABBLE, seed, FaultSizes(babble_bytes=80))
     heard = await ask(LineStream(line))

@@ -22,7 +22,7 @@ _GOALS = (
 
 _DEAD_GOALS = (
     "goals: 8.95 of 9 polls/s of the living, gap <= 1.5 s (6 s at a period of 4 s), no request inside t3.5,\n"
-    "at most 3 % of the bus on each dead device, 5 % on ten (idle time until the next request counted in),\n"
+    "at most 3 % of the bus on each dead device, 5 % on ten ('at most': with idle time behind a request),\n"
     "seen again within 5 s, 30 s with ten dead"
 )
 
@@ -117,6 +117,7 @@ def _dead(options: argparse.Namespace) -> dict[str, object]:
         "living/s",
         "gap s",
         "share %",
+        "at most %",
         "asked",
         "back s",
         "in t3.5",
@@ -126,7 +127,8 @@ def _dead(options: argparse.Namespace) -> dict[str, object]:
     for case in cases:
         one = found[case.name]
         rows.append(
-            [case.name, 100 * case.load, one.wanted, one.healthy, one.living, one.gap_s, 100 * one.share, one.asked,
+            [case.name, 100 * case.load, one.wanted, one.healthy, one.living, one.gap_s, 100 * one.share,
+             100 * one.share_at_most, one.asked,
              one.back_s, one.inside_silence, ", ".join(one.misses(case)) or "-"]
         )  # fmt: skip
     _say(options, table(heads, rows) + "\n" + _DEAD_GOALS)

@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -17,12 +17,13 @@ from hil.bench.site import BenchDevice, Sealing, write_site
 from hil.characters import Characters, exchange_ns
 from hil.process import wait_until
 from hil.sim.control import ask
-from hil.stage import Stage, StageError
+from hil.stage import Stage, StageError, tidegate
 
 SETTINGS: Final = Characters(baud=9600, stop_bits=2)  # 11 bits a character, as other gateways were measured with
 _NS: Final = 1_000_000_000
 _LONGEST_WAIT_NS: Final = _NS // 4
 """No request waits longer for its answer: what follows later is idle time. Before that idle time counts as held."""
+_SETTLING_S: Final = 2.0
 _SETTLED_NS: Final = 10 * _NS
 
 
@@ -93,8 +94,9 @@ class Verdict:
         healthy: what the same devices got before any died.
         living: what they got while the others were dead.
         gap_s: longest time between two polls of one of them, from the death to the end of the run.
-        share: part of the time, from 10 s after the death, that requests to the dead held the bus at most: the wire
-            does not show when the agent gave up, so what was idle after a request until the next counts too.
+        share: part of the time, from 10 s after the death, that exchanges with the dead held the bus, by the agent's
+            own status: the wire does not show when a client stops waiting.
+        share_at_most: the same by the wire's log, where what was idle until the next request counts too.
         asked: requests to the dead while they were.
         back_s: longest time from the return of a device to its next answer, inf if it never came.
         inside_silence: requests begun inside t3.5 in the whole run.
@@ -105,6 +107,7 @@ class Verdict:
     living: float
     gap_s: float
     share: float
+    share_at_most: float
     asked: int
     back_s: float
     inside_silence: int
@@ -114,7 +117,7 @@ class Verdict:
         found = [
             ("polls", self.living >= LEAST * case.wanted),
             ("gap", self.gap_s <= case.gap_s),
-            ("share", self.share <= case.share),
+            ("share", self.share <= min(case.share, self.share_at_most)),
             ("back", self.back_s <= case.back_s),
             ("silence", self.inside_silence == 0),
         ]
@@ -137,15 +140,30 @@ def _run(case: Case, times: Times, seed: int) -> Verdict:
             control = Path(ready["control"])
             time.sleep(times.healthy_s)
             dead_ns = int(ask(control, "kill", units=list(case.dead))["mono_ns"])
-            time.sleep(times.dead_s)
+            time.sleep(_SETTLED_NS / _NS)
+            settled = _busy(stage, case)
+            time.sleep(times.dead_s - _SETTLED_NS / _NS)
+            span, held = (now - then for now, then in zip(_busy(stage, case), settled, strict=True))
             back_ns = int(ask(control, "revive", units=list(case.dead))["mono_ns"])
             time.sleep(times.after_s)
             if not stage.agent.alive:
                 raise StageError(f"the agent ended\n{stage.agent.last_words()}")
             stage.agent.stop()
-            return judge(case, read_journal(folder / "line" / "exchanges.jsonl"), dead_ns, back_ns, times)
+            verdict = judge(case, read_journal(folder / "line" / "exchanges.jsonl"), dead_ns, back_ns, times)
+            return replace(verdict, share=held / span)
         finally:
             stage.stop()
+
+
+def _busy(stage: Stage, case: Case) -> tuple[int, int]:
+    """Give (now, time that exchanges with those that die have held the bus), ms, as the agent's status tells."""
+    told = tidegate("--json", "--site", stage.site, "status")
+    try:
+        result = json.loads(told.stdout)["result"]
+        held = sum(one["busy_ms"] for one in result["devices"] if one["unit"] in case.dead)
+        return int(result["clock"]["mono_ms"]), held
+    except (ValueError, KeyError, TypeError) as error:
+        raise StageError(f"the agent gives no status: {told.stdout}{told.stderr}") from error
 
 
 def _start(stage: Stage, case: Case, seed: int) -> dict[str, Any]:
@@ -175,6 +193,7 @@ def _start(stage: Stage, case: Case, seed: int) -> dict[str, Any]:
     control = Path(ready["control"])
     if not wait_until(lambda: all(ask(control, "counters")["heard"].values()), 30, 0.2):
         raise StageError(f"not every device is polled\n{stage.agent.last_words()}")
+    time.sleep(_SETTLING_S)  # the first round is off the grid
     return ready
 
 
@@ -186,7 +205,7 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
 
 
 def judge(case: Case, log: Sequence[dict[str, Any]], dead_ns: int, back_ns: int, times: Times) -> Verdict:
-    """Read the verdict off the wire's log."""
+    """Read the verdict off the wire's log, all but ``share``."""
     polls: dict[int, list[int]] = defaultdict(list)
     for row in log:
         if row["reply"]:
@@ -201,7 +220,8 @@ def judge(case: Case, log: Sequence[dict[str, Any]], dead_ns: int, back_ns: int,
         healthy=_rate(polls, living, healthy_ns, dead_ns),
         living=_rate(polls, living, dead_ns, back_ns),
         gap_s=max(gaps + ends) / _NS,
-        share=_held_ns(case, log, dead_ns + _SETTLED_NS, back_ns) / (back_ns - dead_ns - _SETTLED_NS),
+        share=float("nan"),
+        share_at_most=_held_ns(case, log, dead_ns + _SETTLED_NS, back_ns) / (back_ns - dead_ns - _SETTLED_NS),
         asked=sum(row["unit"] in case.dead and dead_ns <= row["start_ns"] < back_ns for row in log),
         back_s=max(float("inf") if at is None else (at - back_ns) / _NS for at in returns),
         inside_silence=sum(row["inside_silence"] for row in log),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, IntEnum
+from typing import TypeAlias
 
 from drivers.errors import ProfileError
 from drivers.profile_about import Access, Doubt, Evidence, Ratio, WriteRule
@@ -14,6 +15,10 @@ from drivers.profile_location import ModbusLocation as ModbusLocation  # noqa: P
 from drivers.profile_location import NumberType as NumberType  # noqa: PLC0414
 from drivers.profile_location import Table as Table  # noqa: PLC0414
 from drivers.profile_location import WordOrder as WordOrder  # noqa: PLC0414
+from drivers.profile_named import NamedLocation as NamedLocation  # noqa: PLC0414
+
+Location: TypeAlias = ModbusLocation | NamedLocation
+"""Where a point stands: in registers, or under a name that its protocol knows."""
 
 
 class Kind(IntEnum):
@@ -46,6 +51,7 @@ class Point:
 
     Attributes:
         name: dotted quantity, such as ``voltage.l1``; unique in the profile.
+        place: where it stands in the device.
         unit: UCUM code from ``drivers.units``, None for a state or event.
         scale: what one count of the raw number is worth in ``unit``.
         exponent: the sealed value is an integer times ``10 ** exponent``.
@@ -63,7 +69,7 @@ class Point:
 
     name: str
     label: Label
-    location: ModbusLocation
+    place: Location
     unit: str | None
     scale: Decimal
     exponent: int
@@ -79,6 +85,12 @@ class Point:
     saturated: tuple[int, ...] = ()
     states: tuple[tuple[int, Label], ...] = ()
     side_effect: bool = False
+
+    @property
+    def location(self) -> ModbusLocation:
+        """Where it stands in a Modbus device; only for a point of such a one."""
+        assert isinstance(self.place, ModbusLocation)  # who asks is Modbus code
+        return self.place
 
     def state_of(self, raw: int) -> Label | None:
         """Give the name of the state ``raw``; None if the profile lists none."""

@@ -14,10 +14,13 @@ from drivers.batch import Value
 from drivers.codec import modbus_rtu
 from drivers.codec.checksum import crc16_modbus_bytes
 from drivers.decoded import DecodeError
+from drivers.errors import ProfileError
 from drivers.profile import Example, Framing, Profile
 from drivers.profile_load import read_profile
-from drivers.protocols.modbus_example import covered_points
+from drivers.profile_point import MODBUS
 from drivers.reading import exact
+from drivers.registry import find_protocol
+from drivers.wire_protocol import WireProtocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,12 @@ def check_profile(path: Path) -> list[Finding]:
     if parsed.profile is None:
         return [Finding(code=f.code, where=f.where, params={"detail": f.what}) for f in parsed.faults]
     profile = parsed.profile
-    found = [f for number in range(len(profile.examples)) for f in _check_example(profile, number, path)]
+    try:
+        protocol = find_protocol(profile.protocol, f"{path}: protocol")
+        protocol.check(profile)
+    except ProfileError as fault:
+        return [Finding(code=fault.code, where=fault.where, params={"detail": fault.what})]
+    found = [f for number in range(len(profile.examples)) for f in _check_example(profile, protocol, number, path)]
     if not profile.examples:
         found.append(
             Finding(code="no-example", where=f"{path}: example", params={"profile": profile.id}, warning=True)
@@ -51,16 +59,16 @@ def check_profile(path: Path) -> list[Finding]:
     return found
 
 
-def _check_example(profile: Profile, number: int, path: Path) -> Iterator[Finding]:
+def _check_example(profile: Profile, protocol: WireProtocol, number: int, path: Path) -> Iterator[Finding]:
     example = profile.examples[number]
     where = f"{path}: example[{number + 1}]"
     about: dict[str, str | int] = {"number": number + 1, "profile": profile.id}
-    wrong = _wrong_checksum(example)
+    wrong = _wrong_checksum(example) if profile.protocol == MODBUS else ""
     if wrong:
         yield Finding(code="example-unreadable", where=where, params=about | {"detail": wrong})
         return
     try:
-        values = covered_points(profile, example)
+        values = protocol.covered(profile, example)
     except DecodeError as error:
         yield Finding(code="example-unreadable", where=where, params=about | {"detail": error.detail})
         return

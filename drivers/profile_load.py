@@ -21,7 +21,7 @@ from drivers.profile import Example, Limits, Point, Profile
 from drivers.profile_about import Access, Doubt
 from drivers.profile_commissioning import read_doubt, read_fingerprint, read_ratios
 from drivers.profile_fields import Fields, hint
-from drivers.profile_point import is_polled, read_point
+from drivers.profile_point import MODBUS, is_polled, read_point
 from drivers.profile_proof import proof_of
 from drivers.profile_sections import (
     entangled,
@@ -112,12 +112,14 @@ class _Reader:
         self._content = content
         self._top = top
         self._faults: list[ProfileError] = []
+        self._protocol = MODBUS
 
     def read(self) -> Parsed:
         top = self._top
         head = self._try(partial(read_head, top))
         line = self._try(partial(read_line, top))
         limits = self._try(partial(read_limits, top))
+        self._protocol = head.protocol if head is not None else MODBUS
         tables = self._tables("point")
         described = tuple(self._points(tables))
         points = tuple(point for data, point in described if is_polled(data, point))
@@ -166,7 +168,7 @@ class _Reader:
             self._faults.append(self._top.fault("point", "a profile needs at least one"))
         for number, data in enumerate(tables, 1):
             where = f"{self._path}: point[{_name_or(data, number)}]"
-            point = self._try(partial(read_point, data, where))
+            point = self._try(partial(read_point, data, where, self._protocol))
             if point is not None:
                 yield data, point
 
@@ -176,7 +178,7 @@ class _Reader:
     def _examples(self, names: set[str]) -> Iterator[Example]:
         for number, data in enumerate(self._tables("example"), 1):
             where = f"{self._path}: example[{number}]"
-            example = self._try(partial(read_example, data, where, names))
+            example = self._try(partial(read_example, data, where, names, self._protocol))
             if example is not None:
                 yield example
 
@@ -196,6 +198,10 @@ class _Reader:
             if point.name in names:
                 self._faults.append(ProfileError(f"{self._path}: point[{point.name}].name", "stands twice"))
             names.add(point.name)
+        if self._protocol == MODBUS:
+            self._cross_check_registers(points, limits)
+
+    def _cross_check_registers(self, points: tuple[Point, ...], limits: Limits | None) -> None:
         for first, second in overlaps(points):
             where = f"{self._path}: point[{second.name}].at"
             place = f"0x{second.location.address:04X}"

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from drivers.profile import Kind, Label, ModbusLocation, NumberType, Point, PointClass
+from drivers.profile import Kind, Label, Location, ModbusLocation, NamedLocation, NumberType, Point, PointClass
 from drivers.profile_about import Access
 from drivers.profile_at import read_location
 from drivers.profile_fields import Fields, hint
+from drivers.profile_named import read_named
 from drivers.profile_write import read_write
 from drivers.units import UNITS
+
+MODBUS: Final = "modbus"
+"""The protocol whose places are registers; all others name their values."""
 
 _KEYS: Final = (
     "name", "label", "at", "unit", "scale", "decimals", "exponent", "kind", "class", "range", "sentinels", "every_s",
@@ -34,13 +38,13 @@ def read_label(fields: Fields, key: str) -> Label:
     return Label(en=both.text("en"), zh=both.text("zh"))
 
 
-def read_point(data: object, where: str) -> Point:
-    """Read one point of a Modbus profile; ProfileError names the first wrong key."""
+def read_point(data: object, where: str, protocol: str = MODBUS) -> Point:
+    """Read one point of a profile that speaks ``protocol``; ProfileError names the first wrong key."""
     fields = Fields(data, where, _KEYS)
     name = fields.text("name")
     if not _NAME.fullmatch(name) or len(name) > 128:
         raise fields.fault("name", f"is {name!r}: lower-case words of a-z, 0-9 and _, joined by dots")
-    location = read_location(fields)
+    location = read_location(fields) if protocol == MODBUS else _read_named(fields)
     states = _states(fields, location)
     kind = _kind(fields, location, states)
     scale = fields.exact("scale", Decimal(1))
@@ -56,7 +60,7 @@ def read_point(data: object, where: str) -> Point:
     return Point(
         name=name,
         label=read_label(fields, "label"),
-        location=location,
+        place=location,
         unit=_unit(fields, kind),
         scale=scale,
         exponent=exponent,
@@ -71,7 +75,7 @@ def read_point(data: object, where: str) -> Point:
         period_s=_period(fields),
         urgent=fields.flag("urgent", default=False),
         access=access,
-        write=read_write(fields, location.table, access),
+        write=read_write(fields, location.table, access) if isinstance(location, ModbusLocation) else None,
     )
 
 
@@ -79,6 +83,13 @@ def is_polled(data: object, point: Point) -> bool:
     """Tell whether a point is polled: what can be written too only is where the file names a period."""
     named = isinstance(data, Mapping) and "every_s" in data
     return point.access is Access.READ or (point.access is Access.READ_WRITE and named)
+
+
+def _read_named(fields: Fields) -> NamedLocation:
+    for key in ("scale_from", "decimals_from", "write", "access", "side_effect"):
+        if fields.has(key):
+            raise fields.fault(key, "goes only with registers")
+    return read_named(fields)
 
 
 def _unit(fields: Fields, kind: Kind) -> str | None:
@@ -92,21 +103,25 @@ def _unit(fields: Fields, kind: Kind) -> str | None:
     return unit
 
 
-def _kind(fields: Fields, location: ModbusLocation, states: tuple[tuple[int, Label], ...]) -> Kind:
+def _kind(fields: Fields, location: Location, states: tuple[tuple[int, Label], ...]) -> Kind:
     """Read the kind: bits, words and what has named states are never an amount."""
-    named = location.type is NumberType.BIT or location.type.is_words or bool(states)
+    named = bool(states)
+    if isinstance(location, ModbusLocation):
+        named |= location.type is NumberType.BIT or location.type.is_words
     kind = fields.choice("kind", _KINDS, Kind.STATE if named else Kind.GAUGE)
     if named and kind in (Kind.GAUGE, Kind.COUNTER):
         raise fields.fault("kind", "a bit, a text or a number with states is a state or an event")
     return kind
 
 
-def _states(fields: Fields, location: ModbusLocation) -> tuple[tuple[int, Label], ...]:
+def _states(fields: Fields, location: Location) -> tuple[tuple[int, Label], ...]:
     """Read ``states``: raw number -> its name, one for both languages or one for each."""
     if not fields.has("states"):
         return ()
     table = fields.raw("states")
-    if location.type.is_float or location.type.is_words or location.scale_address is not None:
+    if isinstance(location, ModbusLocation) and (
+        location.type.is_float or location.type.is_words or location.scale_address is not None
+    ):
         raise fields.fault("states", "go only with a whole number or a bit")
     if not isinstance(table, Mapping) or not table:
         raise fields.fault("states", 'has to be a table, such as { 0 = "off", 1 = { en = "on", zh = "开" } }')
@@ -115,7 +130,7 @@ def _states(fields: Fields, location: ModbusLocation) -> tuple[tuple[int, Label]
     for key in table:
         raw = _whole(key)
         if raw is None or not fits(raw, location):
-            raise names.fault(key, f"can never come from {location.type.value}")
+            raise names.fault(key, f"can never come from {_type_name(location)}")
         single = isinstance(table[key], str)
         label = Label(en=names.text(key), zh=names.text(key)) if single else read_label(names, key)
         found.append((raw, label))
@@ -131,13 +146,17 @@ def _whole(text: str) -> int | None:
         return None
 
 
-def _exponent(fields: Fields, location: ModbusLocation, scale: Decimal, kind: Kind) -> int:
+def _exponent(fields: Fields, location: Location, scale: Decimal, kind: Kind) -> int:
     if fields.has("decimals") and fields.has("exponent"):
         raise fields.fault("exponent", "give decimals or exponent, not both")
     if fields.has("decimals"):
         return -fields.integer("decimals", 0, -_FINEST)
     if fields.has("exponent"):
         return fields.integer("exponent", _FINEST, -_FINEST)
+    if isinstance(location, NamedLocation):
+        if kind in (Kind.GAUGE, Kind.COUNTER):
+            raise fields.fault("decimals", "is missing: what is sealed has to be promised, whatever the device sends")
+        return 0
     if location.type.is_float:
         raise fields.fault("decimals", "is missing: a float has to say how many decimals it is worth")
     if location.scale_address is not None and kind in (Kind.GAUGE, Kind.COUNTER):
@@ -164,21 +183,30 @@ def _range(fields: Fields) -> tuple[Decimal | None, Decimal | None]:
     return (low if low.is_finite() else None), (high if high.is_finite() else None)
 
 
-def _raws(fields: Fields, key: str, location: ModbusLocation) -> tuple[int, ...]:
+def _raws(fields: Fields, key: str, location: Location) -> tuple[int, ...]:
     found: list[int] = []
     for raw in fields.items(key):
         if not isinstance(raw, int) or isinstance(raw, bool):
             raise fields.fault(key, f"{raw!r} is not a whole raw number")
-        if not location.type.is_float and not fits(raw, location):
-            raise fields.fault(key, f"{raw} can never come from {location.type.value}")
+        is_float = isinstance(location, ModbusLocation) and location.type.is_float
+        if not is_float and not fits(raw, location):
+            raise fields.fault(key, f"{raw} can never come from {_type_name(location)}")
         found.append(raw)
+    if not isinstance(location, ModbusLocation):
+        return tuple(found)
     if found and (location.type is NumberType.BIT or location.type.is_words):
         raise fields.fault(key, "neither a bit nor a text has any")
     return tuple(found)
 
 
-def fits(raw: int, location: ModbusLocation) -> bool:
+def _type_name(location: Location) -> str:
+    return location.type.value if isinstance(location, ModbusLocation) else "there"
+
+
+def fits(raw: int, location: Location) -> bool:
     """Tell whether ``raw`` can stand at ``location``, behind its mask."""
+    if isinstance(location, NamedLocation):
+        return True
     kind = location.type
     if location.mask is not None:
         return 0 <= raw <= location.mask // (location.mask & -location.mask)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
-from drivers.profile import Kind, Point, Profile
+from drivers.profile import Kind, NamedLocation, Point, Profile
 
 _FINEST: Final = -18  # block format: exponent is -18..18
 _MOST_DIGITS: Final = 18
@@ -68,7 +68,8 @@ def _times(point: Point, factor: Decimal) -> Point:
 
 
 def _exponent(point: Point, scale: Decimal) -> int:
-    if point.location.type.is_float or point.location.scale_address is not None:
+    place = point.place
+    if isinstance(place, NamedLocation) or place.type.is_float or place.scale_address is not None:
         return point.exponent
     finest = scale.as_tuple().exponent
     assert isinstance(finest, int)  # answers are finite

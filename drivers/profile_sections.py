@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -23,7 +24,7 @@ from drivers.profile import (
 from drivers.profile_about import Evidence
 from drivers.profile_at import TABLES
 from drivers.profile_fields import Fields, hint
-from drivers.profile_point import read_label
+from drivers.profile_point import MODBUS, read_label
 
 NO_VALUE: Final = "null"
 """What an example expects of a point that has no value."""
@@ -39,7 +40,7 @@ FAMILIES: Final = (
     "electricity", "air", "co2", "gas", "soil", "weather", "light", "oxygen", "water", "level", "distance", "contact",
     "relay", "drive", "coupler", "bench",
 )  # fmt: skip
-_PROTOCOLS: Final = {"modbus": "modbus"}
+_PROTOCOL: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # drivers.registry knows which there are
 _PARITIES: Final = {p.name.lower(): p for p in Parity}
 _FRAMINGS: Final = {f.value: f for f in Framing}
 
@@ -93,11 +94,20 @@ def read_head(top: Fields) -> Head:
         vendor=top.text("vendor"),
         model=top.text("model"),
         label=read_label(top, "name"),
-        protocol=top.choice("protocol", _PROTOCOLS),
+        protocol=_protocol(top),
         source=top.text("source"),
         confirmed_by=tuple(_confirmations(top)),
         family=top.choice("class", {word: word for word in FAMILIES}, ""),
     )
+
+
+def _protocol(top: Fields) -> str:
+    name = top.text("protocol")
+    if name.startswith("mod") and name != MODBUS:
+        raise top.fault("protocol", f"is {name!r}; did you mean {MODBUS!r}? RTU, ASCII or TCP is for the bus to say")
+    if not _PROTOCOL.fullmatch(name):
+        raise top.fault("protocol", f"is {name!r}: lower-case words joined by dashes, such as dlt645-2007")
+    return name
 
 
 def _confirmations(top: Fields) -> Iterator[str]:
@@ -165,8 +175,8 @@ def is_forbidden(point: Point, limits: Limits) -> bool:
     return any(table is at.table and first < at.end and at.first <= last for table, first, last in limits.forbidden)
 
 
-def read_example(data: object, where: str, names: set[str]) -> Example:
-    """Read one ``[[example]]`` that speaks of the points called ``names``."""
+def read_example(data: object, where: str, names: set[str], protocol: str = MODBUS) -> Example:
+    """Read one ``[[example]]`` of ``protocol`` that speaks of the points called ``names``."""
     fields = Fields(data, where, _EXAMPLE_KEYS)
     expect = fields.raw("expect")
     if not isinstance(expect, dict) or not expect:
@@ -180,7 +190,7 @@ def read_example(data: object, where: str, names: set[str]) -> Example:
         expected.append(Expected(point=name, value=None if value == NO_VALUE else value))
     return Example(
         source=fields.text("source"),
-        request=fields.octets("request"),
+        request=fields.octets("request") if protocol == MODBUS or fields.has("request") else b"",
         reply=fields.octets("reply"),
         expect=tuple(expected),
         framing=fields.choice("framing", _FRAMINGS, Framing.RTU),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from drivers.adapter import Adapter
@@ -13,33 +14,69 @@ from drivers.clock import Clock, Pause
 from drivers.decoded import FrameReader, RequestReader
 from drivers.errors import LinkDownError, ProfileError
 from drivers.link import Link
-from drivers.link_counters import LinkCounters
 from drivers.link_rtu import RtuLink
-from drivers.link_tcp import MODBUS_PORT, TcpLink, open_tcp_link
+from drivers.link_tcp import MODBUS_PORT, open_tcp_link
 from drivers.profile import Framing, LineSettings, Profile
-from drivers.protocols.modbus import ModbusDevice
-from drivers.protocols.modbus_decode import read_rtu, read_rtu_request, read_tcp, read_tcp_request
-from drivers.sources import ByteStream, Line
+from drivers.profile_fields import hint
+from drivers.sources import ByteStream
 from drivers.transport.serial import open_serial
 from drivers.transport.tap import Sink, Tap
+from drivers.wire_protocol import AnyLink as AnyLink  # noqa: PLC0414 - callers find it here
+from drivers.wire_protocol import LinkedDevice, Placed, WireProtocol
 
 _log = logging.getLogger(__name__)
-DECODERS: Final[Mapping[str, FrameReader]] = MappingProxyType({"modbus-rtu": read_rtu, "modbus-tcp": read_tcp})
+
+_PROTOCOLS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
+    # name in a profile: module that has it in its PROTOCOLS, loaded when wanted; names for `decode` if others
+    "modbus": ("drivers.protocols.modbus_wire", "modbus-rtu", "modbus-tcp"),
+})  # fmt: skip
+
+T = TypeVar("T")
+
+
+def protocol_names() -> tuple[str, ...]:
+    """Give the protocols that a profile may name, sorted."""
+    return tuple(sorted(_PROTOCOLS))
+
+
+def find_protocol(name: str, where: str) -> WireProtocol:
+    """Load the protocol that a profile calls ``name``.
+
+    Raises:
+        ProfileError: there is none; it starts with ``where``.
+    """
+    if name not in _PROTOCOLS:
+        raise ProfileError(where, f"protocol {name!r} is not known; {hint(name, _PROTOCOLS)}")
+    protocol = import_module(_PROTOCOLS[name][0]).PROTOCOLS[name]
+    assert isinstance(protocol, WireProtocol)  # what such a module holds
+    return protocol
+
+
+class _Readers(Mapping[str, T]):
+    """Decoders by name; a protocol is loaded when one of its own is taken."""
+
+    def __init__(self, kind: Literal["decoders", "request_decoders"]) -> None:
+        self._kind = kind
+
+    def __getitem__(self, name: str) -> T:
+        protocol = find_protocol(_DECODED_BY[name], name)
+        reader: T = getattr(protocol, self._kind)[name]
+        return reader
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_DECODED_BY)
+
+    def __len__(self) -> int:
+        return len(_DECODED_BY)
+
+
+_DECODED_BY: Final = {name: protocol for protocol, (_, *names) in _PROTOCOLS.items() for name in names or (protocol,)}
+
+DECODERS: Final[Mapping[str, FrameReader]] = _Readers[FrameReader]("decoders")
 """Protocol names that ``decode_exchange`` takes."""
 
-REQUEST_DECODERS: Final[Mapping[str, RequestReader]] = MappingProxyType(
-    {"modbus-rtu": read_rtu_request, "modbus-tcp": read_tcp_request}
-)
-"""Protocols whose requests say something without a reply."""
-
-
-class AnyLink(Line, Protocol):
-    """An open line with its counters, whatever carries it."""
-
-    @property
-    def counters(self) -> LinkCounters:
-        """What has happened since it was opened."""
-        ...
+REQUEST_DECODERS: Final[Mapping[str, RequestReader]] = _Readers[RequestReader]("request_decoders")
+"""What reads a request without a reply; a KeyError for a protocol whose requests say nothing."""
 
 
 async def open_link(
@@ -117,26 +154,33 @@ def build_device(
     clock: Clock,
     framing: Framing | None = None,
     settings: LineSettings | None = None,
-) -> ModbusDevice:
+    address: str = "",
+) -> LinkedDevice:
     """Make the device that speaks ``protocol`` over ``link``.
 
     Args:
         protocol: as the profile names it.
         index: its place in the site's device list.
-        unit: its address.
+        unit: its Modbus address.
         profile: what model it is.
         link: how it is asked; ``device.use`` gives it a new one after the line was opened again.
         clock: stamps the batches.
         framing: how its PDUs travel; None to see it from the link.
         settings: speed and parity of this device if the line carries several.
+        address: its address, where the protocol's are texts.
 
     Raises:
-        ProfileError: no such protocol.
+        ProfileError: no such protocol, or it cannot use the profile.
     """
-    if protocol != "modbus":
-        raise ProfileError(profile.id, f"protocol {protocol!r} is not known")
-    if framing is None:
-        framing = Framing.TCP if isinstance(link, TcpLink) else Framing.RTU
-    return ModbusDevice(
-        index=index, unit=unit, profile=profile, line=link, clock=clock, framing=framing, settings=settings
+    return find_protocol(protocol, profile.id).build(
+        Placed(
+            index=index,
+            unit=unit,
+            address=address,
+            profile=profile,
+            link=link,
+            clock=clock,
+            framing=framing,
+            settings=settings,
+        )
     )

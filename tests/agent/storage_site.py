@@ -68,7 +68,7 @@ def point(name: str, klass: PointClass = PointClass.TELEMETRY, kind: Kind = Kind
     return Point(
         name=name,
         label=Label(en=name, zh=name),
-        location=ModbusLocation(table=Table.INPUT_REGISTER, address=0),
+        place=ModbusLocation(table=Table.INPUT_REGISTER, address=0),
         unit="V",
         scale=Decimal("0.1"),
         exponent=-1,

@@ -44,7 +44,7 @@ def point(name: str, **changes: object) -> Point:
     plain = Point(
         name=name,
         label=Label(en=name, zh=name),
-        location=ModbusLocation(table=Table.HOLDING_REGISTER, address=0),
+        place=ModbusLocation(table=Table.HOLDING_REGISTER, address=0),
         unit="V",
         scale=Decimal(1),
         exponent=0,

@@ -16,7 +16,7 @@ _LABEL = Label(en="x", zh="x")
 
 def _point(address: int, kind: NumberType = NumberType.U16, table: Table = Table.HOLDING_REGISTER) -> Point:
     location = ModbusLocation(table=table, address=address, type=kind)
-    return Point(name=f"p{address}", label=_LABEL, location=location, unit="V", scale=Decimal(1), exponent=0)
+    return Point(name=f"p{address}", label=_LABEL, place=location, unit="V", scale=Decimal(1), exponent=0)
 
 
 def _partitions(items: list[int]) -> Iterator[list[list[int]]]:
@@ -133,7 +133,7 @@ def test_bits_of_one_register_are_not_torn_apart() -> None:
         Point(
             name=f"b{bit}",
             label=_LABEL,
-            location=ModbusLocation(table=Table.HOLDING_REGISTER, address=3, type=NumberType.BIT, bit=bit),
+            place=ModbusLocation(table=Table.HOLDING_REGISTER, address=3, type=NumberType.BIT, bit=bit),
             unit=None,
             scale=Decimal(1),
             exponent=0,

@@ -130,7 +130,7 @@ def _point(address: int, kind: NumberType = NumberType.U16, period_s: float = 10
     return Point(
         name=f"p{address}",
         label=_LABEL,
-        location=ModbusLocation(table=table, address=address, type=NumberType.BIT if bit else kind),
+        place=ModbusLocation(table=table, address=address, type=NumberType.BIT if bit else kind),
         unit=None if bit else "V",
         scale=Decimal(1),
         exponent=0,

@@ -27,7 +27,7 @@ def _point(kind: NumberType, *, address: int = 0, scale: str = "1", exponent: in
     return Point(
         name="x",
         label=Label(en="x", zh="x"),
-        location=ModbusLocation(table=Table.HOLDING_REGISTER, address=address, type=kind, **at),  # type: ignore[arg-type]
+        place=ModbusLocation(table=Table.HOLDING_REGISTER, address=address, type=kind, **at),  # type: ignore[arg-type]
         unit=None,
         scale=Decimal(scale),
         exponent=exponent,

@@ -29,7 +29,7 @@ def _point(kind: NumberType, scale: str = "1", exponent: int = 0, **more: object
     return Point(
         name="x",
         label=Label(en="x", zh="x"),
-        location=ModbusLocation(table=Table.INPUT_REGISTER, address=0, type=kind),
+        place=ModbusLocation(table=Table.INPUT_REGISTER, address=0, type=kind),
         unit="V",
         scale=Decimal(scale),
         exponent=exponent,

@@ -21,7 +21,7 @@ def _point(address: int, kind: NumberType = _U16, *, exponent: int = 0, **more: 
     return Point(
         name=f"p{address}",
         label=Label(en="x", zh="x"),
-        location=ModbusLocation(address=address, type=kind, **place),  # type: ignore[arg-type]
+        place=ModbusLocation(address=address, type=kind, **place),  # type: ignore[arg-type]
         unit="V",
         scale=Decimal(str(more.pop("scale", 1))),
         exponent=exponent,

@@ -1,0 +1,77 @@
+"""What a protocol offers to the rest: everything that ``drivers.registry`` needs to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from drivers.batch import Value
+from drivers.clock import Clock
+from drivers.decoded import FrameReader, RequestReader
+from drivers.link_counters import LinkCounters
+from drivers.profile import Example, Framing, LineSettings, Profile
+from drivers.sources import Device, Line
+
+
+class AnyLink(Line, Protocol):
+    """An open line with its counters, whatever carries it."""
+
+    @property
+    def counters(self) -> LinkCounters:
+        """What has happened since it was opened."""
+        ...
+
+
+class LinkedDevice(Device, Protocol):
+    """A device that outlives its line."""
+
+    def use(self, line: AnyLink) -> None:
+        """Talk over ``line`` from now on, since the one before is gone; what was learnt of the device stays."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """One device at its place.
+
+    Attributes:
+        index: its place in the site's device list; goes into its batches.
+        unit: Modbus address; 0 where ``address`` counts.
+        address: of a protocol whose addresses are texts; as the site file says, see ``WireProtocol.address``.
+        link: how it is asked at first; ``use`` gives it another.
+        framing: how Modbus PDUs travel; None to see it from the link.
+        settings: speed and parity of this device, if the line carries several.
+    """
+
+    index: int
+    unit: int
+    address: str
+    profile: Profile
+    link: AnyLink
+    clock: Clock
+    framing: Framing | None = None
+    settings: LineSettings | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireProtocol:
+    """One protocol.
+
+    Attributes:
+        build: makes the device; raises ProfileError if the profile cannot be used.
+        check: raises ProfileError for the first place (``at``) that this protocol does not know.
+        covered: the mantissa of each readable point that an example's reply holds, by its index; DecodeError if
+            the frames cannot be read. Uses the code that polls.
+        decoders: name for ``tidegate decode`` -> what reads a reply.
+        request_decoders: the same for requests that say something without a reply.
+        address: gives the one way to write an address, or raises ValueError with what is wrong about it in one
+            sentence; None where devices have a number (``unit``).
+    """
+
+    build: Callable[[Placed], LinkedDevice]
+    check: Callable[[Profile], None]
+    covered: Callable[[Profile, Example], dict[int, Value]]
+    decoders: Mapping[str, FrameReader]
+    request_decoders: Mapping[str, RequestReader] = field(default_factory=dict)
+    address: Callable[[str], str] | None = None

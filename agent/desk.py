@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from agent.block import events
@@ -22,7 +24,7 @@ from agent.clock_watch import ClockWatch
 from agent.committing import Committing, Fault
 from agent.custody import Custody
 from agent.epochs import EPOCH_LIVED_S
-from agent.errors import KeyUnavailableError
+from agent.errors import KeyUnavailableError, StorageError
 from agent.flash import FlashBudget
 from agent.intake import Intake
 from agent.keys import KeyStore
@@ -35,6 +37,7 @@ from agent.stored import ReceiptOutcome, StorageStatus, StoredBlock, place_of, s
 
 RESERVE_FILE: Final = "outbox.reserve"
 _KEY_RETRY_MS: Final = 10_000
+_DISK_RETRY_MS: Final = 2_000
 _TEXT: Final = 60
 _COMMIT_BYTES: Final = 8_192
 """What one commit writes beside its blocks; used where the kernel does not count."""
@@ -75,7 +78,9 @@ class Desk:
         )
         self._written, self._counted_bytes = written, written()
         self._fault: Fault | None = None
-        self._key_retry_ms = 0
+        self._disk_fault: Fault | None = None
+        self._not_before_ms = 0
+        self._told = StorageStatus()
         self._dropped = self._refused = 0
         self._committed_ms: int | None = None
         self.intake = Intake(chain.writer, chain.first_events, random, now.mono_ms)
@@ -100,14 +105,14 @@ class Desk:
         if self._committing.retry_ms is not None:
             return self._committing.retry_ms
         age_s = self._flash.age_s(self._now_ms())
-        return max(self._rules.due_ms(self.intake.waiting(), age_s), self._key_retry_ms)
+        return max(self._rules.due_ms(self.intake.waiting(), age_s), self._not_before_ms)
 
     def turn(self, *, flush: bool = False) -> tuple[StoredBlock, ...]:
         """Seal and commit what is due, or everything with ``flush``; gives the blocks that are stored now."""
         now_ms, due_ms = self._now_ms(), self.due_ms()
         if due_ms is None or (due_ms > now_ms and not flush):
             return ()
-        if self._committing.retry_ms is None and not self._seal(now_ms, flush=flush):
+        if self._committing.retry_ms is None and not self._try_to_seal(now_ms, flush=flush):
             return ()
         return self._commit(now_ms)
 
@@ -162,11 +167,19 @@ class Desk:
         return outcome
 
     def status(self) -> StorageStatus:
-        """Tell how things are."""
+        """Tell how things are; if the disk does not say, how they were, and the fault."""
+        try:
+            self._told = self._look()
+        except StorageError as error:
+            fault = self._committing.fault or Fault(code=error.code, text=str(error))
+            return replace(self._told, fault_code=fault.code, fault=fault.text)
+        return self._told
+
+    def _look(self) -> StorageStatus:
         now_ms, last = self._now_ms(), self._outbox.last
         pending, pending_bytes = self._custody.pending()
         kept, kept_bytes = self._custody.kept()
-        fault = self._committing.fault or self._fault
+        fault = self._committing.fault or self._disk_fault or self._fault
         return StorageStatus(
             sealed_blocks=last.ordinal if last is not None else 0,
             sealed_readings=last.first_reading + last.readings if last is not None else 0,
@@ -190,17 +203,43 @@ class Desk:
     def _now_ms(self) -> int:
         return self._clock.mono_ns() // 1_000_000
 
+    def _try_to_seal(self, now_ms: int, *, flush: bool) -> bool:
+        """``_seal``; False too while the disk does not answer, which is asked again soon."""
+        try:
+            sealed = self._seal(now_ms, flush=flush)
+        except StorageError as error:
+            self._disk_fault = Fault(code=error.code, text=str(error))
+            self._not_before_ms = now_ms + _DISK_RETRY_MS
+            self._reopen()
+            return False
+        self._disk_fault = None
+        return sealed
+
+    def _reopen(self) -> None:
+        """After a failed read; nothing waits to be committed, so the end of the chain has to be where it was."""
+        last = self._outbox.last
+        try:
+            self._outbox.reopen()
+        except StorageError:
+            return
+        if self._outbox.last != last:
+            self._committing.freeze(f"{self._outbox.path}: the last block is not the one that was stored")
+
     def _seal(self, now_ms: int, *, flush: bool) -> bool:
-        """Sign what is due and hand it to ``_committing``; False if nothing can be signed now."""
+        """Sign what is due and hand it to ``_committing``; False if nothing can be signed now.
+
+        Raises:
+            StorageError: the disk does not tell what may go; nothing was signed and everything still waits.
+        """
         sample, lived_s = self._clock.sample(), self._lifetime.lived_s(now_ms)
+        removed = self._custody.removable(lived_s)
+        dropped, gaps = self._custody.last_resort()
         over = self._epoch_open and (self._epoch_wanted or self._epochs.over(lived_s))
         fresh = (over or not self._epoch_open) and self._prepare_epoch(now_ms)
         if not fresh and not self._epoch_open:
             return False
         if fresh and not over:
             self._epochs.open(sample, lived_s)
-        removed = self._custody.removable(lived_s)
-        dropped, gaps = self._custody.last_resort()
         contents = Contents(
             clock=sample,
             events=(
@@ -237,9 +276,9 @@ class Desk:
             self._epochs.prepare()
         except KeyUnavailableError as error:
             self._fault = Fault(code=error.code, text=str(error))
-            self._key_retry_ms = now_ms + _KEY_RETRY_MS if not self._epoch_open else 0
+            self._not_before_ms = now_ms + _KEY_RETRY_MS if not self._epoch_open else 0
             return False
-        self._fault, self._key_retry_ms = None, 0
+        self._fault, self._not_before_ms = None, 0
         return True
 
     def _commit(self, now_ms: int) -> tuple[StoredBlock, ...]:
@@ -252,7 +291,8 @@ class Desk:
         self._under_way = 0
         self._committed_ms = now_ms
         self._count_written(change, now_ms)
-        self.intake.pressure = self._custody.pressure()
+        with suppress(StorageError):  # the pressure stays what it was
+            self.intake.pressure = self._custody.pressure()
         if any(key == EPOCH_LIVED_S for key, _ in change.state):
             self._destroy_old_keys()
         return tuple(

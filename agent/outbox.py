@@ -124,6 +124,7 @@ class Outbox:
                 self._db = _connect(path)
                 failed.callback(self._db.close)
                 _migrate(self._db, path)
+            self._inode = _inode(path)
             self.last = self._read_last()
             failed.pop_all()
 
@@ -142,12 +143,14 @@ class Outbox:
         (fsync reports an error once), so trusting the same log again would trust luck.
 
         Raises:
-            StorageError: the disk still refuses.
+            StorageError: the disk still refuses, or the file is not in its place: then the old one stays open, since
+                what a deleted file holds can be read until it is closed.
             ChainDamagedError: what is left does not fit together.
         """
+        self._check_in_place()
         with _sorted_errors(self.path):
             self._db.close()
-            self._db = _connect(self.path)
+            self._db = _connect(self.path, create=False)
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self.last = self._read_last()
 
@@ -156,10 +159,12 @@ class Outbox:
 
         Raises:
             DiskFullError: no room; give back a reserve and remove something.
-            StorageError: the disk refuses; ``reopen`` first, then ``last`` says whether it went through all the same.
+            StorageError: the disk refuses or the file is gone; ``reopen`` first, then ``last`` says whether it went
+                through all the same.
             ChainDamagedError: a block of that number is stored already.
         """
         rows, last = self._rows(change)
+        self._check_in_place()
         with _sorted_errors(self.path):
             try:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -258,6 +263,11 @@ class Outbox:
             values = self._db.execute(f"{_ROW} ORDER BY seq DESC LIMIT 1").fetchone()
         return None if values is None else _row(values)
 
+    def _check_in_place(self) -> None:
+        """A file that was deleted takes in every commit, and nobody will ever read it again."""
+        if _inode(self.path) != self._inode:
+            raise StorageError(f"{self.path} is not in its place: it was deleted or replaced, or its disk is gone")
+
     def _roll_back(self) -> None:
         if self._db.in_transaction:
             with suppress(sqlite3.Error):  # SQLite rolled back by itself, which it does on most disk errors
@@ -347,9 +357,18 @@ def _lock(path: Path) -> int:
     return handle
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _inode(path: Path) -> int | None:
+    """What tells a file from another one of its name; None where there is none."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
+def _connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     # Opened by the thread that builds storage, used by the storage thread only: the check would forbid that.
-    db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
+    uri = f"file:{quote(str(path.resolve()))}?mode={'rwc' if create else 'rw'}"
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
     db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
     db.execute("PRAGMA journal_mode = WAL").fetchone()
     db.execute("PRAGMA synchronous = FULL")

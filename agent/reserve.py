@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from agent.errors import StorageError
+
 RESERVE_BYTES: Final = 2 * 1024 * 1024
 """Room for the write-ahead log of a good many deletions, and for the blocks sealed meanwhile."""
 
@@ -39,13 +41,16 @@ class Reserve:
                 return False
             with self._path.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, self._size_bytes)
-        except OSError:
+        except (OSError, StorageError):
             self.give_back()
             return False
         self._held = True
         return True
 
     def free_bytes(self) -> int:
-        """Give what the disk can still take; what is set aside counts as taken."""
-        disk = os.statvfs(self._path.parent)
+        """Give what the disk can still take; what is set aside counts as taken. StorageError: it cannot be asked."""
+        try:
+            disk = os.statvfs(self._path.parent)
+        except OSError as error:
+            raise StorageError(f"{self._path.parent}: {error.strerror}") from error
         return disk.f_bavail * disk.f_frsize

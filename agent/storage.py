@@ -257,6 +257,7 @@ class Storage(StoragePort):
             self._deliver(self._finish(desk))
         finally:
             self._desk = None
+            desk.close()
             if not self._closing:
                 self._status = replace(self._status, fault_code=StorageError.code, fault="the storage thread died")
             self._tell(self._end)

@@ -72,6 +72,57 @@ def test_an_io_error_keeps_the_readings_and_the_block_is_stored_later_with_the_s
     assert verdict.chains[0].readings == 8 * 3
 
 
+def test_a_disk_that_goes_away_and_comes_back_ends_nothing(bench: Bench) -> None:
+    desk = bench.desk()
+    seal(bench, desk, 3)
+    away = bench.folder.with_name("away")
+    bench.folder.rename(away)
+    for _ in range(3):
+        assert seal(bench, desk) == []
+        assert desk.status().fault_code == "storage-failed"
+    bench.folder.mkdir()  # an empty mount point
+    for _ in range(3):
+        assert seal(bench, desk) == []
+    assert list(bench.folder.iterdir()) == []
+    bench.folder.rmdir()
+    away.rename(bench.folder)
+    bench.clock.mono_ms += 60_000
+    assert desk.turn()
+    assert seal(bench, desk)
+    assert desk.status().fault_code == ""
+    stop(desk)
+    verdict = bench.verdict()
+    assert verdict.proven
+    assert verdict.chains[0].readings == 10 * 3
+
+
+def test_nothing_is_called_stored_in_a_file_that_was_deleted(bench: Bench) -> None:
+    desk = bench.desk()
+    stored = seal(bench, desk, 3)
+    for path in bench.folder.glob("outbox.db*"):
+        path.unlink()
+    for _ in range(4):
+        assert seal(bench, desk) == []
+        assert "deleted" in desk.status().fault
+    assert desk.peek(PLATFORM, -1, 10) == tuple(stored)  # what it holds can still be sent
+    stop(desk)
+    assert not (bench.folder / "outbox.db").exists()
+
+
+def test_a_disk_that_cannot_be_read_ends_nothing(bench: Bench) -> None:
+    desk = bench.desk()
+    seal(bench, desk, 3)
+    desk._outbox._db.close()
+    assert seal(bench, desk) == []
+    assert desk.status().fault_code == "storage-failed"
+    assert desk.status().sealed_blocks == 3
+    assert seal(bench, desk)
+    assert desk.status().fault_code == ""
+    stop(desk)
+    assert bench.verdict().proven
+    assert bench.verdict().chains[0].readings == 5 * 3
+
+
 def test_tries_come_in_growing_pauses(bench: Bench) -> None:
     desk = bench.desk()
     seal(bench, desk, 3)

@@ -87,6 +87,7 @@ def open_chain(settings: StorageSettings, keys: KeyStore, now: ClockSample) -> C
         KeyUnavailableError: the identity or the session key cannot be used.
     """
     identity = keys.identity()
+    _check_file(settings.folder / OUTBOX_FILE, keys)
     outbox = Outbox(settings.folder / OUTBOX_FILE)
     with ExitStack() as failed:
         failed.callback(outbox.close)
@@ -106,6 +107,19 @@ def open_chain(settings: StorageSettings, keys: KeyStore, now: ClockSample) -> C
         resumed=resumed,
         first_events=first_events,
     )
+
+
+def _check_file(path: Path, keys: KeyStore) -> None:
+    """Where there is a session key and no file, blocks were signed and are gone: no number may be signed again.
+
+    The file is made before the first key.
+    """
+    sessions = keys.sessions()
+    if sessions and not path.exists():
+        raise ChainDamagedError(
+            f"{path} is missing and there is a session key of epoch {sessions[-1]}: the file was deleted, its disk is"
+            " not mounted, or this is a restored backup"
+        )
 
 
 def _resume(outbox: Outbox, gateway: bytes) -> Writer:

@@ -183,10 +183,20 @@ def test_an_older_copy_of_the_outbox_is_a_restored_backup(bench: Bench) -> None:
     refuses_to_start(bench, "restored backup")
 
 
-def test_a_chain_without_the_blocks_that_its_keys_speak_of_is_not_begun_anew(bench: Bench) -> None:
-    bench.keys.new_session(4)
-    with pytest.raises(ChainDamagedError, match="restored backup"):
-        bench.desk()
+@pytest.mark.parametrize("epoch", [0, 4])
+def test_a_chain_without_the_blocks_that_its_keys_speak_of_is_not_begun_anew(bench: Bench, epoch: int) -> None:
+    bench.keys.new_session(epoch)
+    for _ in range(2):
+        with pytest.raises(ChainDamagedError, match="restored backup"):
+            bench.desk()
+    assert not (bench.folder / "outbox.db").exists()
+
+
+def test_a_start_that_died_before_its_first_block_is_begun_anew(bench: Bench) -> None:
+    bench.desk().close()
+    bench.keys.new_session(0)
+    chain_of(bench, 2)
+    assert bench.verdict().proven
 
 
 def change(bench: Bench, statement: str, *parameters: object) -> None:

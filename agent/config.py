@@ -105,10 +105,11 @@ class SiteDevice:
     Attributes:
         name: unique in the site.
         bus: name of its bus.
-        unit: protocol address on the bus.
+        unit: Modbus address on the bus; 0 where ``address`` counts.
         profile: what model it is.
         every_s: period that replaces the profile's for every point, None to keep them.
         line: settings that differ from the bus's, None for the bus's own.
+        address: of a protocol whose addresses are texts, in the one way that the protocol writes it.
         ratios: what the site answered to the ratios of the profile, applied to ``profile`` already.
     """
 
@@ -118,6 +119,7 @@ class SiteDevice:
     profile: Profile
     every_s: float | None = None
     line: LineSettings | None = None
+    address: str = ""
     ratios: tuple[tuple[str, Decimal], ...] = ()
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from agent.config import BlockRules, Bus, OutboxLimits, Site, SiteDevice, SiteIdentity, Uplink
+from agent.config_address import read_address
 from agent.config_ratios import Rated
 from agent.config_values import Table, nearest
 from agent.language import Language, parse
@@ -181,8 +182,8 @@ def _device(
     name = table.name()
     bus = _known_bus(table, buses)
     tcp = bus is not None and bus.port.startswith("tcp:")
-    unit = table.integer("unit", 1, 0 if tcp else 1, 255 if tcp else 247, required=True)
     profile = _profile(table, roots, profiles)
+    unit, address = read_address(table, profile, over_tcp=tcp)
     every_s = table.duration_s("every", 10.0, 0.05, 366 * _DAY_S) if table.holds("every") else None
     line = None
     if table.holds("line"):
@@ -197,6 +198,7 @@ def _device(
         name=name,
         bus=bus.name,
         unit=unit,
+        address=address,
         profile=rated.applied(profile, ratios),
         every_s=every_s,
         line=line,
@@ -253,13 +255,14 @@ def _ports_differ(tables: Sequence[Table], buses: Sequence[Bus]) -> None:
 
 
 def _units_differ(tables: Sequence[Table], devices: Sequence[SiteDevice | None]) -> None:
-    seen: dict[tuple[str, int], str] = {}
+    seen: dict[tuple[str, int, str], str] = {}
     for table, device in zip(tables, devices, strict=True):
         if device is None:
             continue
-        other = seen.setdefault((device.bus, device.unit), device.name)
+        other = seen.setdefault((device.bus, device.unit, device.address), device.name)
         if other != device.name:
-            table.report("unit-twice", "unit", warning=True, unit=device.unit, bus=device.bus, other=other)
+            key, where = ("address", device.address) if device.address else ("unit", device.unit)
+            table.report("unit-twice", key, warning=True, unit=where, bus=device.bus, other=other)
 
 
 def _path(table: Table, key: str, base: Path) -> Path | None:

@@ -80,6 +80,7 @@ class RegistryPort:
                 one.site.profile.protocol,
                 index=one.index,
                 unit=one.site.unit,
+                address=one.site.address,
                 profile=profiles.polled(one.site),
                 link=closed,
                 clock=clock,

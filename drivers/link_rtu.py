@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from drivers.codec.framing import Frame, ReplyDecoder
 from drivers.codec.modbus_pdu import reply_bytes as usual_bytes
 from drivers.codec.modbus_rtu import LONGEST, OVERHEAD, RtuReplyDecoder, encode
 from drivers.link import Link
 from drivers.link_counters import LinkCounters
 from drivers.profile import LineSettings
+
+F = TypeVar("F", bound=Frame)
 
 
 class RtuLink:
@@ -41,6 +47,21 @@ class RtuLink:
             request, RtuReplyDecoder(request, reply_bytes), reply_bytes=size, timeout_s=timeout_s, settings=line
         )
         return frame.pdu
+
+    async def exchange(
+        self,
+        request: bytes,
+        decoder: ReplyDecoder[F],
+        accept: Callable[[F], bool] | None = None,
+        *,
+        reply_bytes: int,
+        timeout_s: float,
+        settings: LineSettings | None = None,
+    ) -> F:
+        """Let another protocol use the same pair; see ``Link.exchange``."""
+        return await self._link.exchange(
+            request, decoder, accept, reply_bytes=reply_bytes, timeout_s=timeout_s, settings=settings
+        )
 
     async def aclose(self) -> None:
         """Close the port."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar, runtime_checkable
 
 from drivers.batch import Value
 from drivers.clock import Clock
+from drivers.codec.framing import Frame, ReplyDecoder
 from drivers.decoded import FrameReader, RequestReader
+from drivers.errors import LinkDownError
 from drivers.link_counters import LinkCounters
 from drivers.profile import Example, Framing, LineSettings, Profile
 from drivers.sources import Device, Line
@@ -21,6 +23,43 @@ class AnyLink(Line, Protocol):
     def counters(self) -> LinkCounters:
         """What has happened since it was opened."""
         ...
+
+
+F = TypeVar("F", bound=Frame)
+
+
+@runtime_checkable
+class FrameLine(Protocol):
+    """A half-duplex line for protocols that bring their own frames; shared with Modbus on the same pair."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls the port."""
+        ...
+
+    async def exchange(
+        self,
+        request: bytes,
+        decoder: ReplyDecoder[F],
+        accept: Callable[[F], bool] | None = None,
+        *,
+        reply_bytes: int,
+        timeout_s: float,
+        settings: LineSettings | None = None,
+    ) -> F:
+        """Do one exchange; see ``Link.exchange``."""
+        ...
+
+
+def frames_on(line: AnyLink) -> FrameLine:
+    """Give the line as one that takes whole frames.
+
+    Raises:
+        LinkDownError: it is not open yet, or carries Modbus TCP alone.
+    """
+    if isinstance(line, FrameLine):
+        return line
+    raise LinkDownError(f"{line.name} is not open, or carries Modbus TCP alone: this protocol needs a serial line")
 
 
 class LinkedDevice(Device, Protocol):

@@ -52,6 +52,16 @@ OF_CODE = {
     "file-missing": ExitCode.IO,
     "file-denied": ExitCode.NOT_ALLOWED,
     "file-failed": ExitCode.IO,
+    "port-missing": ExitCode.IO,
+    "no-such-line": ExitCode.USAGE,
+    "no-serial-line": ExitCode.USAGE,
+    "address-out-of-range": ExitCode.USAGE,
+    "not-a-number": ExitCode.USAGE,
+    "ratio-needed": ExitCode.USAGE,
+    "address-taken": ExitCode.NO,
+    "no-profile": ExitCode.BAD_DATA,
+    "line-not-silent": ExitCode.TRY_LATER,
+    "line-in-production": ExitCode.TRY_LATER,
 }
 """How the command ends when an error with this code stopped it."""
 

@@ -28,6 +28,8 @@ VERBS: Final[dict[str, dict[str, str]]] = {
     N_("Look"): {
         "status": N_("Lines, outbox, uplink, trust and clock on one screen."),
         "read": N_("Read devices now, also while the agent runs."),
+        "scan": N_("Find devices of unknown speed, parity and address."),
+        "ports": N_("Serial ports: names, adapters, who holds them."),
     },
     N_("Prove"): {
         "verify": N_("Check signatures and chain of a file or database."),

@@ -80,7 +80,7 @@ def refusal(error: Exception) -> Answer:
     if isinstance(error, ConfigError):
         found = error.findings or (Finding(code="bad-config", params={"detail": error.what}, where=error.where),)
         return wrong_site(found)
-    finding = of_error(error)
+    finding = getattr(error, "finding", None) or of_error(error)
     return Answer(code=of_code(finding.code), findings=(finding,))
 
 

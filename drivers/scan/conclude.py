@@ -19,7 +19,7 @@ class Conclusion(Enum):
     """Replies of one address collide: several devices have it."""
     BAD_LINE = "scan-bad-line"
     """Many addresses give damaged replies: the line, not the addresses."""
-    ECHO = "scan-echo"
+    ECHO = "echo-heard"
     """The adapter gives back what we send."""
 
 

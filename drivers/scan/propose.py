@@ -22,6 +22,7 @@ _ENOUGH_WEIGHT: Final = 4.0
 _FLOAT_CHANCE: Final = 0.02  # that 32 random bits are a float inside a plausible range and not about 0
 _RECOGNISED: Final = 10.0
 _OWN_UNIT: Final = 3.0  # a register that holds the address: many makes have one, not at the same place
+_WORTH_NAMING: Final = 0.25  # of the best one's weight
 _FACTORY: Final = 1.0
 MakeDevice = Callable[[Profile], Device]
 
@@ -97,6 +98,7 @@ async def propose(
         if proposal is not None:
             found.append(proposal)
     found.sort(key=lambda one: (-one.weight, one.profile))
+    found = [one for one in found if one.weight >= found[0].weight * _WORTH_NAMING or one.fingerprint]
     return tuple(_with_certainty(found)[:most])
 
 

@@ -111,6 +111,7 @@ class Search:
         self.progress = progress or Progress()
         self.patience_s = patience_s
         self._makers = makers
+        self.plan = tuple(plan)
         self._stages = list(plan)
         self._urgent: deque[Probe] = deque()
         self._recent: deque[Probe] = deque(maxlen=_RECENT)
@@ -208,6 +209,7 @@ class Search:
             known = Sighting(protocol=probe.protocol, address=probe.address, line=probe.line)
             self.progress.sightings.append(known)
             self._prefer(probe.line.baud)
+            self._drop_other_parities(probe)
             self._urgent.extend(replace(probe, step=None, window_s=self.patience_s) for _ in range(_TRIES - 1))
         known.tries += 1
         known.damaged += heard.verdict in _TELLING
@@ -217,6 +219,13 @@ class Search:
         if heard.answered_s is not None:
             self._learn(known, heard.answered_s)
         return known if new else None
+
+    def _drop_other_parities(self, probe: Probe) -> None:
+        """Who answered at one parity need not be asked at others: ports and devices without parity take any."""
+        place = (probe.address, probe.line.baud)
+        self._urgent = deque(
+            one for one in self._urgent if (one.address, one.line.baud) != place or one.line == probe.line
+        )
 
     def _learn(self, known: Sighting, answered_s: float) -> None:
         known.fastest_s = min(known.fastest_s or answered_s, answered_s)

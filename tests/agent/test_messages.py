@@ -101,7 +101,7 @@ def test_numbers_and_keys_are_never_used_twice() -> None:
     assert len(set(numbers)) == len(numbers)
     assert all(1000 <= number <= 9999 for number in numbers)
     assert all(re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", key) for key in MESSAGES)
-    source = (ROOT / "agent" / "messages.py").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "agent").glob("messages*.py")))
     assert len(re.findall(r"^    \(\d{4}, ", source, re.MULTILINE)) == len(MESSAGES)
 
 

@@ -1,0 +1,144 @@
+"""``tidegate ports``: what is plugged in, under which names, and who holds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.cli.exit_codes import ExitCode
+from agent.cli.output import Answer, Json, Output
+from agent.cli.session import Session
+from agent.cli.verb import verb
+from agent.finding import Finding
+from agent.language import N_, _
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from drivers.transport.ports import PortInfo
+
+_LOOK_S = 1.0
+_HELP = N_("""Show serial ports: stable names, adapters, who holds them, what is odd about them.
+
+\b
+  tidegate ports
+  tidegate ports --watch
+
+Opens nothing. Ends with 0 if there is a port, with 1 if there is none.
+""")
+
+
+@verb("ports", help=_HELP)
+@click.option("--watch", is_flag=True, help=N_("Go on, and say what is plugged in and pulled."))
+@click.argument("paths", metavar="[PORT]...", nargs=-1)
+def command(session: Session, watch: bool, paths: tuple[str, ...]) -> Answer:
+    """List ports."""
+    from drivers.transport.ports import list_ports  # noqa: PLC0415 - start-up time
+
+    buses = _buses(session)
+    ports = list_ports(also=(*buses, *paths))
+    _show(session.out, ports, buses)
+    if watch:
+        _watch(session.out, (*buses, *paths), {port.path: port for port in ports})
+    findings = (*_findings(ports), *_missing(buses))
+    result = {"ports": [_json(port, buses) for port in ports]}
+    return Answer(code=ExitCode.DONE if ports else ExitCode.NO, result=result, findings=findings)
+
+
+def _buses(session: Session) -> dict[str, str]:
+    """Give the site's serial ports with the names of their buses; empty without a readable site file."""
+    from agent.errors import ConfigError  # noqa: PLC0415 - start-up time
+
+    try:
+        site = session.load_site()
+    except ConfigError:
+        return {}
+    return {bus.port: bus.name for bus in site.buses if "://" not in bus.port}
+
+
+def _show(out: Output, ports: Sequence[PortInfo], buses: Mapping[str, str]) -> None:
+    if not ports:
+        out.say(_("No serial port is there."))
+        return
+    rows = [(_("NAME"), _("DEVICE"), _("ADAPTER"), _("STATE"))]
+    for port in ports:
+        adapter = f"{port.adapter or '-'}  {port.socket}".rstrip()
+        rows.append((_bus_of(port, buses) or "-", port.stable, adapter, _state(port)))
+    out.table(rows)
+
+
+def _state(port: PortInfo) -> str:
+    if port.holders:
+        holders = ", ".join(f"{one.name} ({one.pid})" for one in port.holders)
+        return _("held by {holders}").format(holders=holders)
+    codes = {oddity.value for oddity in port.oddities}
+    if "port-denied" in codes:
+        return _("no permission")
+    return _("console of the system") if "serial-console" in codes else _("free, you may open it")
+
+
+def _findings(ports: Sequence[PortInfo]) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(code=oddity.value, params=_params(port), where=port.path, warning=True)
+        for port in ports
+        for oddity in port.oddities
+    )
+
+
+def _params(port: PortInfo) -> dict[str, str | int]:
+    return {
+        "port": port.path,
+        "detail": port.path,
+        "stable": port.by_path or port.stable,
+        "latency_ms": port.latency_ms or 0,
+        "holders": ", ".join(f"{one.name} ({one.pid})" for one in port.holders),
+    }
+
+
+def _missing(buses: Mapping[str, str]) -> tuple[Finding, ...]:
+    from pathlib import Path  # noqa: PLC0415 - start-up time
+
+    gone = ((port, name) for port, name in buses.items() if not Path(port).exists())
+    return tuple(Finding(code="port-missing", params={"bus": name, "port": port}) for port, name in gone)
+
+
+def _bus_of(port: PortInfo, buses: Mapping[str, str]) -> str:
+    import os  # noqa: PLC0415 - start-up time
+
+    real = os.path.realpath(port.path)
+    return next((name for path, name in buses.items() if os.path.realpath(path) == real), "")
+
+
+def _json(port: PortInfo, buses: Mapping[str, str]) -> Json:
+    return {
+        "bus": _bus_of(port, buses) or None,
+        "path": port.path,
+        "stable": port.stable,
+        "by_id": port.by_id or None,
+        "by_path": port.by_path or None,
+        "adapter": port.adapter or None,
+        "usb": port.usb or None,
+        "socket": port.socket or None,
+        "serial_number": port.serial_number or None,
+        "driver": port.driver or None,
+        "latency_ms": port.latency_ms,
+        "holders": [{"pid": one.pid, "name": one.name} for one in port.holders],
+        "oddities": [oddity.value for oddity in port.oddities],
+    }
+
+
+def _watch(out: Output, also: Sequence[str], before: dict[str, PortInfo]) -> None:
+    """Say what comes and goes until Ctrl-C."""
+    import time  # noqa: PLC0415 - start-up time
+
+    from drivers.transport.ports import list_ports  # noqa: PLC0415
+
+    while True:
+        time.sleep(_LOOK_S)
+        now = {port.path: port for port in list_ports(also=also)}
+        for path in now.keys() - before.keys():
+            out.say(_("plugged in: {port}  {adapter}").format(port=now[path].stable, adapter=now[path].adapter))
+        for path in before.keys() - now.keys():
+            out.say(_("pulled: {port}").format(port=before[path].stable))
+        before = now

@@ -1,0 +1,178 @@
+"""The work of ``tidegate scan``: gets hold of the line, walks the search, keeps its record, proposes profiles."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from agent.cli.lines import Borrowed, LineError, Target
+from agent.finding import Finding
+from drivers.clock import Clock, Pause
+from drivers.profile import Framing, LineSettings, Profile
+from drivers.registry import build_device, open_stream
+from drivers.scan.face import ScanFace
+from drivers.scan.line import ScanLine
+from drivers.scan.probe import ProbeMaker
+from drivers.scan.propose import Proposal, propose
+from drivers.scan.record import to_json
+from drivers.scan.search import PATIENCE_S, Search, Sighting
+from drivers.scan.walk import step
+from drivers.sources import Device
+
+SLICE_S: Final = 4.0
+REST_S: Final = 2.0
+_SAVE_EVERY_S: Final = 5.0
+_FEW_BYTES: Final = 3  # an unbiased line makes a glitch now and then
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What was asked for.
+
+    Attributes:
+        listen_s: how long to listen before speaking.
+        anyway: speak although others do.
+        polite: give the line back to the agent in between.
+        stop_after: devices that are enough, 0 for all.
+        record: state file, None to keep none.
+    """
+
+    listen_s: float
+    anyway: bool
+    polite: bool
+    stop_after: int
+    record: Path | None
+    profiles: Sequence[Profile]
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """One run of a scan; what it found so far can be read at any time, also after it was cancelled.
+
+    Attributes:
+        tell: is told the time after each question, to show progress.
+        done: is told that no more progress comes.
+        proposals: by address and setting.
+        took_s: time on the line, rests not counted.
+    """
+
+    target: Target
+    search: Search
+    makers: Mapping[str, ProbeMaker]
+    wishes: Wishes
+    clock: Clock
+    pause: Pause
+    tell: Callable[[float], None]
+    done: Callable[[], None]
+    proposals: dict[tuple[int, LineSettings], tuple[Proposal, ...]] = field(default_factory=dict)
+    took_s: float = 0.0
+    _saved_s: float = 0.0
+
+    async def run(self) -> None:
+        """Search to the end, or until enough was found.
+
+        Raises:
+            LinkDownError: the port is gone or cannot be opened.
+            LineError: somebody else talks on the line.
+            RequestFailedError, ControlError: the agent does not lend the line.
+        """
+        first = True
+        try:
+            while not self._is_over():
+                with Borrowed(target=self.target) as borrowed:
+                    await self._slice(
+                        listen=first, seconds=SLICE_S if borrowed.by_agent and self.wishes.polite else 0
+                    )
+                    shared = borrowed.by_agent
+                first = False
+                if shared and not self._is_over():
+                    await asyncio.sleep(REST_S)
+        finally:
+            self._save()
+
+    def _is_over(self) -> bool:
+        search, enough = self.search, self.wishes.stop_after
+        if not search.is_between or self._unnamed():
+            return False
+        return search.stage is None or bool(enough and len(search.progress.sightings) >= enough)
+
+    async def _slice(self, *, listen: bool, seconds: float) -> None:
+        bus = self.target.bus
+        stream = await open_stream(bus.port, bus.line, bus.adapter)
+        switch_s = bus.adapter.switch_ms / 1000
+        line = ScanLine(stream, clock=self.clock, pause=self.pause, line=bus.line, switch_s=switch_s)
+        began_s = self._now_s()
+        try:
+            if listen:
+                await self._listen(line)
+            while not self._is_over() and not (seconds and self._now_s() - began_s >= seconds):
+                unnamed = self._unnamed() if self.search.is_between else None
+                if unnamed is not None:
+                    await self._name(unnamed, line)
+                else:
+                    await step(self.search, line, self.makers)
+                self.tell(self._now_s())
+                if self._now_s() - self._saved_s >= _SAVE_EVERY_S:
+                    self._save()
+        finally:
+            self.took_s += self._now_s() - began_s
+            await line.aclose()
+
+    async def _listen(self, line: ScanLine) -> None:
+        heard = await line.listen(self.target.bus.line, self.wishes.listen_s) if self.wishes.listen_s else b""
+        if len(heard) > _FEW_BYTES and not self.wishes.anyway:
+            params: dict[str, str | int] = {
+                "port": self.target.bus.port,
+                "bytes": len(heard),
+                "seconds": f"{self.wishes.listen_s:g}",
+            }
+            raise LineError(Finding(code="line-not-silent", params=params))
+
+    def _unnamed(self) -> Sighting | None:
+        known = {(device.unit, device.line or self.target.bus.line) for device in self.target.devices}
+        return next(
+            (
+                one
+                for one in self.search.progress.sightings
+                if one.whole
+                and (one.address, one.line) not in self.proposals
+                and (one.address, one.line) not in known
+            ),
+            None,
+        )
+
+    async def _name(self, one: Sighting, line: ScanLine) -> None:
+        patience_s = min(PATIENCE_S * 4, max(PATIENCE_S, 3 * one.slowest_s))
+        face = ScanFace(line, one.line, patience_s=patience_s, name=self.target.bus.port)
+
+        def make(profile: Profile) -> Device:
+            return build_device(
+                profile.protocol,
+                index=0,
+                unit=one.address,
+                profile=profile,
+                link=face,
+                clock=self.clock,
+                framing=Framing.RTU,
+                settings=one.line,
+            )
+
+        found = await propose(self.wishes.profiles, unit=one.address, settings=one.line, line=face, make_device=make)
+        self.proposals[one.address, one.line] = found
+
+    def _save(self) -> None:
+        self._saved_s = self._now_s()
+        if self.wishes.record is None:
+            return
+        fresh = self.wishes.record.with_suffix(".new")
+        with suppress(OSError):  # a scan without a record is better than none
+            fresh.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(to_json(self.search.progress), encoding="utf-8")
+            fresh.replace(self.wishes.record)
+
+    def _now_s(self) -> float:
+        return self.clock.mono_ns() / 1e9

@@ -1,0 +1,131 @@
+"""``tidegate scan`` and ``tidegate ports`` as a person runs them, on pseudo-terminals, which know no parity."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hil.characters import Characters
+from hil.ptys import PtyLine
+from hil.sim.images import IMAGES
+from hil.sim.modbus import RtuDevice
+from hil.wire import Line
+from tests.agent.cli.commands import Command
+
+pytestmark = pytest.mark.technician
+OnPty = Callable[[Line], PtyLine]
+
+
+def line_of(*placed: tuple[str, int], baud: int = 9600, echo: bool = False) -> Line:
+    settings = Characters(baud=baud)
+    devices = [RtuDevice(unit, IMAGES[model](model), settings=settings) for model, unit in placed]
+    return Line(devices, settings=settings, step=16, echo=echo)
+
+
+def site_of(folder: Path, port: Path, device: str = "") -> None:
+    text = f'schema = 1\n[site]\nname = "s"\n[state]\ndir = "state"\n[[bus]]\nname = "rs485-a"\nport = "{port}"\n'
+    (folder / "site.toml").write_text(text + device)
+
+
+def test_what_stands_on_a_line_is_found_and_proposed_with_evidence(
+    tidegate: Command, on_pty: OnPty, tmp_path: Path
+) -> None:
+    port = on_pty(line_of(("generic/xy-md02", 1), ("eastron/sdm120", 7))).path
+    state = tmp_path / "scan.json"
+    words = ("scan", port, "--unit", "1:8", "--baud", "9600", "--listen", "0.1", "--state", state)
+    said = tidegate(*words, "--json")
+    assert said.code == 0, said.err
+    found = said.envelope["result"]["found"]
+    assert [(one["address"], one["baud"], one["parity"]) for one in found] == [(1, 9600, "none"), (7, 9600, "none")]
+    assert found[0]["proposals"][0]["profile"] == "generic/xy-md02"
+    assert {value["point"] for value in found[0]["proposals"][0]["values"]} == {"temperature", "humidity"}
+    assert "eastron/sdm120" in [one["profile"] for one in found[1]["proposals"]]
+    assert said.envelope["result"]["finished"] is True
+    assert state.is_file()
+    again = tidegate(*words, "--resume")
+    assert "9600 8N1" in again.out
+    assert "generic/xy-md02" in again.out
+    chinese = tidegate(*words, "--resume", lang="zh")
+    assert "地址" in chinese.out
+
+
+def test_a_scan_that_was_ended_early_goes_on(tidegate: Command, on_pty: OnPty, tmp_path: Path) -> None:
+    line = line_of(("generic/xy-md02", 3), ("generic/xy-md02", 6))
+    words = (
+        "scan",
+        on_pty(line).path,
+        "--unit",
+        "3,6",
+        "--baud",
+        "9600",
+        "--listen",
+        "0",
+        "--state",
+        tmp_path / "s.json",
+    )
+    first = tidegate(*words, "--stop-after", "1", "--json").envelope["result"]
+    assert [one["address"] for one in first["found"]] == [3]
+    assert first["finished"] is False
+    second = tidegate(*words, "--resume", "--json").envelope["result"]
+    assert [one["address"] for one in second["found"]] == [3, 6]
+    assert second["probes"] > first["probes"]
+
+
+def test_a_silent_line_is_told_from_one_with_echo(tidegate: Command, on_pty: OnPty, tmp_path: Path) -> None:
+    rest = ("--unit", "1:3", "--baud", "9600", "--listen", "0", "--state", tmp_path / "s.json", "--json")
+    silent = tidegate("scan", on_pty(line_of()).path, *rest)
+    assert (silent.code, [one["code"] for one in silent.envelope["findings"]]) == (1, ["scan-nobody"])
+    echo = tidegate("scan", on_pty(line_of(("generic/xy-md02", 2), echo=True)).path, *rest)
+    assert echo.code == 0
+    assert "echo-heard" in [one["code"] for one in echo.envelope["findings"]]
+
+
+def test_a_line_on_which_another_talks_is_left_alone(tidegate: Command) -> None:
+    ours, theirs = os.openpty()
+    timer = threading.Timer(0.6, os.write, (ours, bytes.fromhex("010300000001840A")))
+    timer.start()
+    try:
+        said = tidegate("scan", os.ttyname(theirs), "--unit", "1", "--listen", "1.5", "--json")
+    finally:
+        timer.join()
+        os.close(ours)
+        os.close(theirs)
+    assert (said.code, said.envelope["findings"][0]["code"]) == (75, "line-not-silent")
+    assert said.envelope["result"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("scan", "nowhere"), 2, '"nowhere" is neither a bus of the site nor a port.'),
+        (("scan", "{port}", "--unit", "300"), 2, "Address 300 is out of range."),
+        (("scan", "tcp://127.0.0.1:502"), 2, "tcp://127.0.0.1:502 is no serial line."),
+        (("scan", "{file}", "--listen", "0"), 74, "this is no serial port"),
+    ],
+)
+def test_what_a_person_can_get_wrong_is_one_sentence(
+    tidegate: Command, on_pty: OnPty, tmp_path: Path, words: tuple[str, ...], code: int, sentence: str
+) -> None:
+    file = tmp_path / "a-file"
+    file.write_text("")
+    port = on_pty(line_of()).path
+    said = tidegate(*(word.format(port=port, file=file) for word in words))
+    assert said.code == code
+    assert sentence in said.err
+    assert "Traceback" not in said.err
+
+
+def test_ports_name_the_bus_and_say_what_the_site_misses(tidegate: Command, on_pty: OnPty, tmp_path: Path) -> None:
+    port = on_pty(line_of()).path
+    site_of(tmp_path, port, '[[bus]]\nname = "rs485-b"\nport = "/dev/serial/by-id/nothing"\n')
+    said = tidegate("ports", "--json")
+    assert said.code == 0
+    mine = next(one for one in said.envelope["result"]["ports"] if one["path"] == str(port))
+    assert mine["bus"] == "rs485-a"
+    missing = next(one for one in said.envelope["findings"] if one["code"] == "port-missing")
+    assert missing["params"] == {"bus": "rs485-b", "port": "/dev/serial/by-id/nothing"}
+    assert "rs485-a" in tidegate("ports").out

@@ -1,14 +1,15 @@
-"""``tidegate profile check``: device profiles against their examples."""
+"""``tidegate profile``: the library of device profiles."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
+from agent.cli import profile_list, profile_new, profile_show
 from agent.cli.exit_codes import ExitCode
 from agent.cli.output import Answer, Json
+from agent.cli.profile_words import path_of
 from agent.cli.session import Session
 from agent.cli.verb import global_options, take_globals, verb
 from agent.finding import Finding
@@ -32,25 +33,21 @@ def command(ctx: click.Context, /, **_globals: Any) -> None:  # noqa: ANN401 - c
 @click.argument("which", nargs=-1)
 def check(session: Session, which: tuple[str, ...]) -> Answer:
     """Check files or ids."""
-    from agent.config_values import nearest  # noqa: PLC0415 - start-up time
-    from drivers.errors import ProfileError  # noqa: PLC0415 - start-up time
-    from drivers.profile_check import check_profile  # noqa: PLC0415
-    from drivers.profile_load import builtin_roots, find_profile, list_profiles  # noqa: PLC0415
+    from drivers.profile_check import check_profile  # noqa: PLC0415 - start-up time
+    from drivers.profile_load import builtin_roots, list_profiles  # noqa: PLC0415
 
-    roots = builtin_roots()
     findings: list[Finding] = []
     rows: list[tuple[str, str]] = []
     results: list[Json] = []
-    for name in which or list_profiles(roots):
-        try:
-            path = Path(name) if name.endswith(".toml") else find_profile(name, roots)
-        except ProfileError:
-            near = nearest(name, list_profiles(roots))
-            findings.append(Finding(code="no-profile", params={"profile": name}, nearest=near))
+    for name in which or list_profiles(builtin_roots()):
+        path = path_of(name)
+        if isinstance(path, Finding):
+            findings.append(path)
             continue
         found = [
             Finding(code=one.code, params=one.params, where=one.where, warning=one.warning)
             for one in check_profile(path)
+            if which or not one.warning  # of the whole library, list says what proves each
         ]
         bad = any(not one.warning for one in found)
         findings += found
@@ -63,4 +60,5 @@ def check(session: Session, which: tuple[str, ...]) -> Answer:
     )
 
 
-command.add_command(check)
+for one in (profile_list.command, profile_show.command, check, profile_new.command):
+    command.add_command(one)

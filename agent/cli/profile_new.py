@@ -1,0 +1,110 @@
+"""``tidegate profile new``: a profile file to begin with, copied from the nearest model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+
+from agent.cli.exit_codes import ExitCode, of_code
+from agent.cli.output import Answer
+from agent.cli.profile_words import path_of
+from agent.cli.session import Session
+from agent.cli.verb import verb
+from agent.finding import Finding
+from agent.language import N_, _
+
+_HELP = N_("""Begin the profile of a model that the library does not have.
+
+\b
+  tidegate profile new acme/meter-3 --like eastron/sdm120
+
+Writes acme/meter-3.toml below --dir (the folder you are in), copied from the profile of a similar device. What proved
+that one - sources, examples, fingerprint, doubts - is left out: it proves nothing here.
+""")
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*")
+_HEADER: Final = re.compile(r"\s*\[+([a-z]+)")
+_LEFT_OUT: Final = ("doubt", "example", "fingerprint")
+_STEPS: Final = (
+    N_("Profile of {profile}, begun as a copy of {like}. Go through every line:"),
+    N_("1. source: manual, revision, page. Addresses count from 0, as on the wire."),
+    N_("2. Points: names and units stay, addresses, types and scales are those of your device. Delete the rest."),
+    N_("3. Read the device once and compare each value with its display: tidegate read"),
+    N_('4. Add an [[example]] with request and reply as they were on the wire, and evidence = "capture".'),
+    N_("5. tidegate profile check {file}"),
+)
+
+
+@verb("new", help=_HELP, short_help=N_("Begin a profile as a copy of the nearest."))
+@click.argument("profile")
+@click.option("--like", metavar="ID", help=N_("The profile to copy, instead of the one with the nearest name."))
+@click.option("--dir", "folder", metavar="DIR", default=".", help=N_("Folder that VENDOR/MODEL.toml goes to."))
+@click.option("--yes", is_flag=True, help=N_("Overwrite a file that is there."))
+def command(session: Session, profile: str, like: str | None, folder: str, yes: bool) -> Answer:
+    """Copy, strip, write."""
+    if not _ID.fullmatch(profile):
+        raise click.UsageError(_("{profile} is not of the form vendor/model").format(profile=profile))
+    target = Path(folder) / f"{profile}.toml"
+    if target.exists() and not yes:
+        return Answer(code=ExitCode.USAGE, findings=(Finding(code="file-exists", params={"path": str(target)}),))
+    near = like or _nearest(profile)
+    source = path_of(near)
+    if isinstance(source, Finding):
+        return Answer(code=of_code(source.code), findings=(source,))
+    text = "\n".join((*_opening(profile, near, target), *_copied(source.read_text(encoding="utf-8"), profile)))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text.rstrip() + "\n", encoding="utf-8")
+    session.out.say(_("{file} is written, as a copy of {like}.").format(file=target, like=near))
+    session.out.say(_("Next: go through it, then tidegate profile check {file}").format(file=target))
+    return Answer(result={"profile": profile, "like": near, "file": str(target)})
+
+
+def _nearest(profile: str) -> str:
+    """Give the id whose model reads most like the wanted one; the vendor decides between equals."""
+    from difflib import SequenceMatcher  # noqa: PLC0415 - start-up time
+
+    from drivers.profile_load import builtin_roots, list_profiles  # noqa: PLC0415
+
+    vendor, _slash, model = profile.partition("/")
+
+    def likeness(one: str) -> float:
+        its_vendor, _slash, its_model = one.partition("/")
+        return 2 * SequenceMatcher(None, model, its_model).ratio() + SequenceMatcher(None, vendor, its_vendor).ratio()
+
+    return max(list_profiles(builtin_roots()), key=likeness)
+
+
+def _opening(profile: str, like: str, target: Path) -> Iterator[str]:
+    yield from ("# " + _(step).format(profile=profile, like=like, file=target) for step in _STEPS)
+
+
+def _copied(text: str, profile: str) -> Iterator[str]:
+    """Give the lines of a profile file without its comments on top and without what proves it."""
+    vendor, _slash, model = profile.partition("/")
+    own = {
+        "vendor": f'vendor = "{vendor}"',
+        "model": f'model = "{model}"',
+        "name": f'name = {{ en = "{vendor} {model}", zh = "{vendor} {model}" }}',
+        "source": 'source = "none: not filled in yet"',
+    }
+    section, skipping, on_top = "", False, True
+    for line in text.splitlines():
+        if on_top and line.startswith("#"):
+            continue
+        on_top = False
+        header = _HEADER.match(line)
+        if header and not line.startswith((" ", "\t")):
+            section, skipping = header[1], False
+        if section in _LEFT_OUT or skipping:
+            skipping = skipping and not line.startswith("]")
+            continue
+        key = line.partition("=")[0].strip()
+        if not section and key == "confirmed_by":
+            skipping = line.rstrip().endswith("[")
+        elif not section and key in own:
+            yield own[key]
+        else:
+            yield line

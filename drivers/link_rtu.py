@@ -16,10 +16,16 @@ F = TypeVar("F", bound=Frame)
 
 
 class RtuLink:
-    """The Modbus face of a line; a ``Line`` of ``drivers.sources``."""
+    """The Modbus face of a line; a ``Line`` of ``drivers.sources``.
 
-    def __init__(self, link: Link) -> None:
+    Args:
+        link: the line.
+        slack_s: what the way to it may take besides, if it leads over a network.
+    """
+
+    def __init__(self, link: Link, *, slack_s: float = 0.0) -> None:
         self._link = link
+        self._slack_s = slack_s
 
     @property
     def name(self) -> str:
@@ -44,9 +50,28 @@ class RtuLink:
         request = encode(unit, pdu)
         size = (reply_bytes or usual_bytes(pdu) or LONGEST - OVERHEAD) + OVERHEAD
         frame = await self._link.exchange(
-            request, RtuReplyDecoder(request, reply_bytes), reply_bytes=size, timeout_s=timeout_s, settings=line
+            request,
+            RtuReplyDecoder(request, reply_bytes),
+            reply_bytes=size,
+            timeout_s=timeout_s + self._slack_s,
+            settings=line,
         )
         return frame.pdu
+
+    async def exchange(
+        self,
+        request: bytes,
+        decoder: ReplyDecoder[F],
+        accept: Callable[[F], bool] | None = None,
+        *,
+        reply_bytes: int,
+        timeout_s: float,
+        settings: LineSettings | None = None,
+    ) -> F:
+        """Let another protocol use the same pair; see ``Link.exchange``."""
+        return await self._link.exchange(
+            request, decoder, accept, reply_bytes=reply_bytes, timeout_s=timeout_s + self._slack_s, settings=settings
+        )
 
     async def exchange(
         self,

@@ -39,9 +39,10 @@ class PointClass(IntEnum):
 
 
 class Framing(Enum):
-    """How a Modbus PDU travels: with unit and CRC on a serial line, with an MBAP header over TCP."""
+    """How a Modbus PDU travels: with unit and CRC or as hex digits on a serial line, with an MBAP header over TCP."""
 
     RTU = "rtu"
+    ASCII = "ascii"
     TCP = "tcp"
 
 

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from types import MappingProxyType
 from typing import Final, Literal, TypeVar
-from urllib.parse import urlsplit
 
-from drivers.adapter import Adapter
-from drivers.clock import Clock, Pause
+from drivers.clock import Clock
 from drivers.decoded import FrameReader, RequestReader
-from drivers.errors import LinkDownError, ProfileError
-from drivers.link import Link
-from drivers.link_rtu import RtuLink
-from drivers.link_tcp import MODBUS_PORT, open_tcp_link
+from drivers.errors import ProfileError
+from drivers.line_opening import open_link as open_link  # noqa: PLC0414 - callers find them here
+from drivers.line_opening import open_stream as open_stream  # noqa: PLC0414
+from drivers.line_opening import tcp_address as tcp_address  # noqa: PLC0414
 from drivers.profile import Framing, LineSettings, Profile
 from drivers.profile_fields import hint
-from drivers.sources import ByteStream
-from drivers.transport.serial import open_serial
-from drivers.transport.tap import Sink, Tap
 from drivers.wire_protocol import AnyLink as AnyLink  # noqa: PLC0414 - callers find it here
 from drivers.wire_protocol import LinkedDevice, Placed, WireProtocol
 
-_log = logging.getLogger(__name__)
-
 _PROTOCOLS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     # name in a profile: module that has it in its PROTOCOLS, loaded when wanted; names for `decode` if others
-    "modbus": ("drivers.protocols.modbus_wire", "modbus-rtu", "modbus-tcp"),
+    "modbus": ("drivers.protocols.modbus_wire", "modbus-rtu", "modbus-ascii", "modbus-tcp"),
 })  # fmt: skip
 
 T = TypeVar("T")
@@ -77,71 +69,6 @@ DECODERS: Final[Mapping[str, FrameReader]] = _Readers[FrameReader]("decoders")
 
 REQUEST_DECODERS: Final[Mapping[str, RequestReader]] = _Readers[RequestReader]("request_decoders")
 """What reads a request without a reply; a KeyError for a protocol whose requests say nothing."""
-
-
-async def open_link(
-    port: str,
-    line: LineSettings,
-    *,
-    echo: bool,
-    clock: Clock,
-    pause: Pause,
-    tap: Sink | None = None,
-    pipeline: int = 1,
-    adapter: Adapter | None = None,
-) -> AnyLink:
-    """Open what ``port`` names.
-
-    Args:
-        port: path of a serial port, or ``tcp://host[:port]`` of a Modbus TCP server.
-        line: speed and parity, for a serial port.
-        echo: whether the adapter hears what it sends.
-        clock: where time comes from.
-        pause: the exact wait that keeps the silence on a serial line.
-        tap: is told all bytes of a serial line.
-        pipeline: requests that may be open at once over TCP.
-        adapter: what the site file says of the adapter of a serial port.
-
-    Raises:
-        LinkDownError: it cannot be opened; PortDeniedError or PortBusyError if that is why.
-    """
-    if "://" in port:
-        host, number = tcp_address(port)
-        return await open_tcp_link(host, number, pipeline=pipeline)
-    serial = await open_stream(port, line, adapter)
-    stream = serial if tap is None else Tap(serial, tap)
-    switch_s = 0.0 if adapter is None else adapter.switch_ms / 1000
-    return RtuLink(Link(stream, name=port, clock=clock, pause=pause, line=line, echo=echo, switch_s=switch_s))
-
-
-async def open_stream(port: str, line: LineSettings, adapter: Adapter | None = None) -> ByteStream:
-    """Open a line as bytes, for those who speak or listen without a protocol: scan, monitor.
-
-    Raises:
-        LinkDownError: it cannot be opened, or is no serial line.
-    """
-    if "://" in port:
-        raise LinkDownError(f"{port}: this is no serial line")
-    stream = await open_serial(port, line, adapter)
-    for finding in stream.findings:
-        _log.warning("%s %s", finding.code, finding.detail)
-    return stream
-
-
-def tcp_address(port: str) -> tuple[str, int]:
-    """Take ``tcp://host[:port]`` apart.
-
-    Raises:
-        LinkDownError: it is not of that form.
-    """
-    try:
-        url = urlsplit(port)
-        number = url.port
-    except ValueError:
-        url, number = urlsplit(""), None
-    if url.scheme != "tcp" or not url.hostname or url.path.strip("/") or url.query or url.username:
-        raise LinkDownError(f"{port}: not of the form tcp://host:port")
-    return url.hostname, number or MODBUS_PORT
 
 
 def build_device(

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("agent", "drivers", "hil")
 
 IMPORTERS = {
-    "serial": {"drivers/transport/serial.py"},
+    "serial": {"drivers/transport/serial.py", "drivers/transport/rfc2217.py"},
     "bleak": {"drivers/transport/ble.py"},
     "pymodbus": {"drivers/codec/modbus_pdu.py"},
     "paho": {"agent/mqtt.py"},

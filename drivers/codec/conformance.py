@@ -172,8 +172,12 @@ class _Bench(Generic[F]):
     def bounded_memory(self) -> Iterator[Fault]:
         """However long the babble, what is held back stays below some frames."""
         for vector in self.vectors:
-            for babble in (vector.wire[:1], vector.wire[:-1], b"\x00", b"\xff", self.chance.randbytes(64)):
+            starts = ((b"", vector.wire[:1]), (b"", vector.wire[:-1]), (vector.wire[:1], vector.wire[1:2]))
+            others = tuple((b"", babble) for babble in (b"\x00", b"\xff", self.chance.randbytes(64)))
+            for start, babble in (*starts, *others):
                 decoder = self.codec.decoder(vector.frame)
+                for _event in decoder.feed(start):
+                    pass
                 chunk = babble * (64 // len(babble) + 1)
                 for _ in range(6 * self.codec.longest_bytes // 64):
                     for _event in decoder.feed(chunk):

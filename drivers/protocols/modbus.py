@@ -6,7 +6,7 @@ in two and remembered for as long as the device object lives, over reconnections
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -14,7 +14,7 @@ from typing import Final
 
 from drivers.batch import Batch
 from drivers.clock import Clock
-from drivers.codec import modbus_rtu, modbus_tcp
+from drivers.codec import modbus_ascii, modbus_rtu, modbus_tcp
 from drivers.codec.modbus_pdu import EXCEPTION_FLAG, payload_bytes, read_request
 from drivers.errors import DeviceFailedError, FrameError, NoReplyError, RefusedError
 from drivers.plan import Block, block_of, plan, split
@@ -37,6 +37,13 @@ _NAMES: Final = {
     6: "device busy",
     8: "memory parity error",
 }
+_SIZES: Final[dict[Framing, Callable[[int], int]]] = {
+    Framing.RTU: lambda pdu_bytes: pdu_bytes + modbus_rtu.OVERHEAD,
+    Framing.ASCII: modbus_ascii.characters,
+    Framing.TCP: lambda pdu_bytes: pdu_bytes + modbus_tcp.HEADER_BYTES,
+}
+"""Bytes on the wire around a PDU."""
+
 _TCP_SLACK_S: Final = 1.0  # a lost segment is sent again after 0.2 s at the earliest (RFC 6298), usually later
 
 
@@ -169,12 +176,12 @@ def _compiled(profile: Profile, framing: Framing) -> _Compiled:
 def _plan_block(points: tuple[Point, ...], block: Block, period_s: float, framing: Framing) -> _Planned:
     request = read_request(block.table, block.first, block.count)
     data_bytes = payload_bytes(request)
-    overhead = modbus_rtu.OVERHEAD if framing is Framing.RTU else modbus_tcp.HEADER_BYTES
+    size = _SIZES[framing]
     read = Read(
         points=block.points,
         period_s=period_s,
-        request_bytes=overhead + len(request),
-        reply_bytes=overhead + 2 + data_bytes,
+        request_bytes=size(len(request)),
+        reply_bytes=size(2 + data_bytes),
     )
     return _Planned(
         read=read,

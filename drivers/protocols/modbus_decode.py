@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import TypeVar
 
-from drivers.codec import modbus_answer, modbus_pdu, modbus_rtu, modbus_tcp
+from drivers.codec import modbus_answer, modbus_ascii, modbus_pdu, modbus_rtu, modbus_tcp
 from drivers.codec.framing import Noise, NoiseReason
+from drivers.codec.modbus_ascii import AsciiFrame
 from drivers.codec.modbus_pdu import ExceptionReply, ReadReply
 from drivers.codec.modbus_rtu import RtuFrame
 from drivers.codec.modbus_tcp import TcpFrame
@@ -20,6 +22,8 @@ from drivers.decoded import DecodeError, DecodeFault, Quantity
 from drivers.errors import FrameError
 from drivers.protocols import modbus_told
 from drivers.protocols.modbus_layout import described
+
+F = TypeVar("F", RtuFrame, TcpFrame, AsciiFrame)
 
 _DATA_FUNCTIONS = modbus_pdu.READ_FUNCTIONS | {23}
 _REASONS = (
@@ -39,6 +43,16 @@ def read_rtu(request: bytes | None, response: bytes, context: Mapping[str, objec
 def read_tcp(request: bytes | None, response: bytes, context: Mapping[str, object]) -> tuple[Quantity, ...]:
     """Read a Modbus TCP reply. Raises DecodeError."""
     return _quantities(*answer_tcp(request, response), context)
+
+
+def read_ascii(request: bytes | None, response: bytes, context: Mapping[str, object]) -> tuple[Quantity, ...]:
+    """Read a Modbus ASCII reply. Raises DecodeError."""
+    return _quantities(*answer_ascii(request, response), context)
+
+
+def read_ascii_request(request: bytes, context: Mapping[str, object]) -> tuple[Quantity, ...]:
+    """Read a write request over Modbus ASCII that has no reply. Raises DecodeError."""
+    return modbus_told.asked(_ascii_frame(request).pdu, context)
 
 
 def read_rtu_request(request: bytes, context: Mapping[str, object]) -> tuple[Quantity, ...]:
@@ -89,6 +103,24 @@ def answer_tcp(request: bytes | None, response: bytes) -> tuple[bytes | None, by
     return asked.pdu, _first(decoder.feed(response), decoder.flush(), response).pdu
 
 
+def answer_ascii(request: bytes | None, response: bytes) -> tuple[bytes | None, bytes]:
+    """Give the PDUs of a Modbus ASCII request and of the reply to it; without a request that of the first frame.
+
+    Raises:
+        DecodeError: there is no such reply.
+    """
+    if request is None:
+        return None, _ascii_frame(response).pdu
+    asked = _ascii_frame(request)
+    decoder = modbus_ascii.AsciiReplyDecoder(asked.raw)
+    return asked.pdu, _first(decoder.feed(response), decoder.flush(), response).pdu
+
+
+def _ascii_frame(data: bytes) -> AsciiFrame:
+    decoder = modbus_ascii.AsciiStreamDecoder()
+    return _first(decoder.feed(data), decoder.flush(), data)
+
+
 def _request_frame(request: bytes) -> RtuFrame:
     decoder = modbus_rtu.RtuStreamDecoder()
     for event in (*decoder.feed(request), *decoder.flush()):
@@ -97,9 +129,7 @@ def _request_frame(request: bytes) -> RtuFrame:
     raise DecodeError(DecodeFault.BAD_CHECKSUM, "the request has no right checksum")
 
 
-def _first(
-    fed: Iterable[RtuFrame | TcpFrame | Noise], flushed: Iterable[RtuFrame | TcpFrame | Noise], response: bytes
-) -> RtuFrame | TcpFrame:
+def _first(fed: Iterable[F | Noise], flushed: Iterable[F | Noise], response: bytes) -> F:
     """Give the first frame; without one a DecodeError that names the worst that was found instead."""
     reasons: set[NoiseReason] = set()
     for events in (fed, flushed):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from drivers.batch import Value
 from drivers.decoded import DecodeError, DecodeFault
 from drivers.profile import Example, Framing, Point, Profile, Table
-from drivers.protocols.modbus_decode import answer_rtu, answer_tcp, data_of
+from drivers.protocols.modbus_decode import answer_ascii, answer_rtu, answer_tcp, data_of
 from drivers.protocols.modbus_values import compile_block
+
+_ANSWERS: Final = {Framing.RTU: answer_rtu, Framing.ASCII: answer_ascii, Framing.TCP: answer_tcp}
 
 
 def covered_points(profile: Profile, example: Example) -> dict[int, Value]:
@@ -15,8 +19,7 @@ def covered_points(profile: Profile, example: Example) -> dict[int, Value]:
     Raises:
         DecodeError: the frames do not belong together, hold no data, or none of the points.
     """
-    answer = answer_rtu if example.framing is Framing.RTU else answer_tcp
-    request, reply = answer(example.request, example.reply)
+    request, reply = _ANSWERS[example.framing](example.request, example.reply)
     data = data_of(request, reply)
     assert request is not None  # it was given
     table = Table(request[0])

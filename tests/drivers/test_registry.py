@@ -79,4 +79,4 @@ def test_an_unknown_protocol_is_a_profile_error() -> None:
 
 
 def test_decoders_are_named_by_protocol_and_framing() -> None:
-    assert sorted(DECODERS) == ["modbus-rtu", "modbus-tcp"]
+    assert sorted(DECODERS) == ["modbus-ascii", "modbus-rtu", "modbus-tcp"]

@@ -73,21 +73,6 @@ class RtuLink:
             request, decoder, accept, reply_bytes=reply_bytes, timeout_s=timeout_s + self._slack_s, settings=settings
         )
 
-    async def exchange(
-        self,
-        request: bytes,
-        decoder: ReplyDecoder[F],
-        accept: Callable[[F], bool] | None = None,
-        *,
-        reply_bytes: int,
-        timeout_s: float,
-        settings: LineSettings | None = None,
-    ) -> F:
-        """Let another protocol use the same pair; see ``Link.exchange``."""
-        return await self._link.exchange(
-            request, decoder, accept, reply_bytes=reply_bytes, timeout_s=timeout_s, settings=settings
-        )
-
     async def aclose(self) -> None:
         """Close the port."""
         await self._link.aclose()

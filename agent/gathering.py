@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from agent.block.record import Columns, Value
 
@@ -25,9 +26,7 @@ class Gathering:
         """When the oldest waiting reading was taken, None if none waits."""
         return self._mono_ms[0] if self._mono_ms else None
 
-    def take(
-        self, mono_ms: int, points: tuple[int, ...], values: tuple[Value, ...], statuses: tuple[int, ...]
-    ) -> None:
+    def take(self, mono_ms: int, points: Sequence[int], values: tuple[Value, ...], statuses: tuple[int, ...]) -> None:
         """Append readings of one instant; ``points`` are indexes of the dictionary, status 0 is good."""
         if any(statuses):
             start = self._cut + len(self._mono_ms)

@@ -34,7 +34,8 @@ class Handover(ABC):
         self._offered = 0
         self._drained = 0
         self._wake_at = 0
-        self._points: tuple[tuple[int, ...], ...] = ()
+        self._left = False
+        self._points: tuple[Sequence[int], ...] = ()
 
     @abstractmethod
     def _wake(self) -> None:
@@ -80,14 +81,21 @@ class Handover(ABC):
         desk = self._desk
         return 0 if desk is None else self._offered - desk.settled
 
-    def _drain(self, desk: Desk, now_ms: int) -> None:
-        """Give the desk everything that was handed over, in order; on the desk's own thread."""
-        inbox = self._inbox
+    def _drain(self, desk: Desk, now_ms: int, *, flush: bool = False) -> None:
+        """Give the desk everything that was handed over, in order; on the desk's own thread.
+
+        Before the first block only one exchange unless ``flush``: a big site's first block is not to wait for all
+        that comes in meanwhile. ``_left`` tells whether more waits.
+        """
+        inbox, self._left = self._inbox, False
         while inbox:
             item = inbox.popleft()
             if isinstance(item, Batch):
                 self._drained += len(item.points)
                 desk.intake.take(item)
+                if desk.opening and not flush:
+                    self._left = bool(inbox)
+                    return
             elif isinstance(item, Event):
                 desk.intake.note(item, now_ms)
             else:

@@ -17,6 +17,8 @@ from agent.thinning import Thinning
 from drivers.batch import Batch
 
 _NS_IN_MS: Final = 1_000_000
+_AHEAD: Final = 16
+"""Devices that are told together, once the first block is on its way."""
 
 
 class Intake:
@@ -34,8 +36,10 @@ class Intake:
         self._thinning = Thinning(now_ms)
         self._gathering = Gathering()
         self._events = list(first_events)
+        self._noted: list[Event] = []
         self._events_ms: int | None = None
         self._urgent = False
+        self._opening = True
         self.pressure = Pressure.NONE
         self.settled = 0
 
@@ -44,8 +48,10 @@ class Intake:
         """Readings given up before sealing, in this run."""
         return self._thinning.readings
 
-    def register(self, devices: Sequence[SiteDevice], now_ms: int) -> tuple[tuple[int, ...], ...]:
+    def register(self, devices: Sequence[SiteDevice], now_ms: int) -> tuple[Sequence[int], ...]:
         """Take these as the site's devices; what is new is told in the next block.
+
+        Only the very first block may leave out devices of which it has no reading: it is not to wait for them all.
 
         Returns:
             Of each device, the dictionary index of each of its profile's points.
@@ -64,12 +70,15 @@ class Intake:
             self.settled += count
             return
         self.settled += count - len(batch.points)
-        self._gathering.take(batch.mono_ns // _NS_IN_MS, placed.points, batch.values, batch.statuses)
+        mono_ms = batch.mono_ns // _NS_IN_MS
+        if self._dictionary.owes:
+            self._events += self._dictionary.tell(batch.device, mono_ms, 1 if self._opening else _AHEAD)
+        self._gathering.take(mono_ms, placed.points, batch.values, batch.statuses)
         self._urgent = self._urgent or batch.urgent
 
     def note(self, event: Event, now_ms: int) -> None:
         """Take in an event that was checked; it is sealed no later than a reading of the same time would be."""
-        self._events.append(event)
+        self._noted.append(event)
         if self._events_ms is None:
             self._events_ms = min(event.mono_ms, now_ms)
 
@@ -80,14 +89,26 @@ class Intake:
 
     def empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._gathering and not self._events
+        return not (self._gathering or self._events or self._noted or self._dictionary.owes)
 
     def events(self, now_ms: int, *, flush: bool) -> tuple[Event, ...]:
-        """Take out every event that waits, in the order they came, and then what was shed."""
+        """Take out every event that waits, in the order they came, and then what was shed.
+
+        The first block with readings tells only their devices; the rest, and what was noted of it, comes in the next.
+        """
         shed = self._thinning.events(now_ms, at_once=flush or not self.pressure)
-        events = (*self._events, *shed)
+        if flush or not self._opening or not self._gathering:
+            self._events += self._dictionary.rest(now_ms)
+        self._opening = False
+        if self._dictionary.owes:
+            events = tuple(self._events)
+            self._noted += shed
+            self._events_ms = now_ms
+        else:
+            events = (*self._events, *self._noted, *shed)
+            self._noted.clear()
+            self._events_ms = None
         self._events.clear()
-        self._events_ms = None
         return events
 
     def columns(self, max_readings: int, *, flush: bool) -> tuple[Columns, ...]:

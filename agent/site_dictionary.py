@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from agent.block.record import DeviceEntry, Event, PointEntry
 from agent.block.seal import Writer
 from agent.config import SiteDevice
-from drivers.profile import PointClass
+from drivers.profile import PointClass, Profile
 
-_ID_BYTES = 8
+_ID_BYTES: Final = 8
+_AT_ONCE: Final = 500
+"""So many new points are told without waiting for their readings: no block gets late or large by them."""
+_PORTION: Final = 16
+"""Devices that are told in one go: what telling them needs is forgotten before the next ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,25 +27,37 @@ class Placed:
         telemetry: rows that may be shed, ascending.
     """
 
-    points: tuple[int, ...]
+    points: Sequence[int]
     telemetry: tuple[int, ...]
 
 
 class SiteDictionary:
-    """Registers the devices of the site and turns (device, point) of a batch into an index of the dictionary."""
+    """Registers the devices of the site and turns (device, point) of a batch into an index of the dictionary.
+
+    A device that is new gets its indexes at once. On a big site the events that tell it to the platform are made when
+    its first reading is to be sealed, or by ``rest``: the first block does not wait for all of them.
+    """
 
     def __init__(self, writer: Writer, random: Callable[[int], bytes]) -> None:
         self._writer = writer
         self._random = random
         self._ids = {(entry.name, entry.profile): entry.id for entry in writer.position.tables.devices}
-        self._indexes: tuple[tuple[int, ...], ...] = ()
+        self._devices: tuple[SiteDevice, ...] = ()
+        self._indexes: tuple[Sequence[int], ...] = ()
+        self._owed: dict[int, DeviceEntry] = {}  # by index of the site, ascending as the dictionary will be
         self._classes: tuple[tuple[PointClass, ...], ...] = ()
         self._placed: dict[tuple[int, tuple[int, ...]], Placed] = {}
+        self._telemetry: dict[tuple[int, tuple[int, ...]], tuple[int, ...]] = {}
 
     @property
-    def indexes(self) -> tuple[tuple[int, ...], ...]:
+    def indexes(self) -> tuple[Sequence[int], ...]:
         """Of each device of the site, the dictionary index of each of its points."""
         return self._indexes
+
+    @property
+    def owes(self) -> bool:
+        """Whether devices have not been told yet."""
+        return bool(self._owed)
 
     def register(self, devices: Sequence[SiteDevice], mono_ms: int) -> tuple[Event, ...]:
         """Take these as the site's devices from now on.
@@ -49,31 +66,53 @@ class SiteDictionary:
         entry with an index of its own.
 
         Returns:
-            The events 3 that have to be sealed before the first reading of what is new.
+            The events 3 that have to be sealed first: of what was owed, of what changed, and of what is new if it is
+            little.
+
+        Raises:
+            SealError: an entry that the format does not allow.
         """
+        events = self.rest(mono_ms)
+        self._devices = tuple(devices)
         entries = [self._entry(device) for device in devices]
-        points = (
-            PointEntry(
-                device=index,
-                quantity=point.name,
-                unit=point.unit,
-                exponent=point.exponent,
-                kind=int(point.kind),
-                klass=int(point.klass),
-            )
-            for index, device in enumerate(devices)
-            for point in device.profile.points
-        )
-        change = self._writer.dictionary_add(entries, points, mono_ms)
-        indexes = iter(change.points)
-        self._indexes = tuple(tuple(next(indexes) for _ in device.profile.points) for device in devices)
+        held = set(self._writer.planned.devices)
+        self._owed = {index: entry for index, entry in enumerate(entries) if entry not in held}
+        if len(set(self._owed.values())) < len(self._owed):  # one of them twice: they share what they have
+            self._owed = {}
+        old = [index for index in range(len(devices)) if index not in self._owed]
+        change = self._writer.dictionary_add([entries[index] for index in old], self._points(old), mono_ms)
+        known = iter(change.points)
+        indexes: dict[int, Sequence[int]] = {
+            index: _shortest([next(known) for _ in devices[index].profile.points]) for index in old
+        }
+        indexes |= self._reserve()
+        self._indexes = tuple(indexes[index] for index in range(len(devices)))
         shared: dict[int, tuple[PointClass, ...]] = {}  # devices of one model have one tuple
         for device in devices:
             profile = device.profile
             shared.setdefault(id(profile), tuple(point.klass for point in profile.points))
         self._classes = tuple(shared[id(device.profile)] for device in devices)
         self._placed.clear()
-        return change.events
+        self._telemetry.clear()
+        few = sum(len(devices[index].profile.points) for index in self._owed) <= _AT_ONCE
+        return events + change.events + (self.rest(mono_ms) if few else ())
+
+    def tell(self, device: int, mono_ms: int, least: int = 1) -> tuple[Event, ...]:
+        """Give the events 3 without which no reading of ``device`` can be sealed; none if it was told before.
+
+        Args:
+            device: index of the site.
+            mono_ms: time of the events.
+            least: of the devices that are owed, tell so many at least.
+        """
+        if device not in self._owed:
+            return ()
+        wanted = [index for position, index in enumerate(self._owed) if index <= device or position < least]
+        return self._told(wanted, mono_ms)
+
+    def rest(self, mono_ms: int) -> tuple[Event, ...]:
+        """Give the events 3 of every device that is owed."""
+        return self._told(list(self._owed), mono_ms)
 
     def place(self, device: int, points: tuple[int, ...]) -> Placed | None:
         """Look up the points of a batch; None if the site has no such device or point (it was removed meanwhile)."""
@@ -82,14 +121,48 @@ class SiteDictionary:
         if placed is None:
             if not 0 <= device < len(self._indexes) or not points:
                 return None
-            if not 0 <= min(points) <= max(points) < len(self._indexes[device]):
+            indexes = self._indexes[device]
+            if not 0 <= min(points) <= max(points) < len(indexes):
                 return None
-            classes = self._classes[device]
             placed = self._placed[key] = Placed(
-                points=tuple(self._indexes[device][point] for point in points),
-                telemetry=tuple(row for row, point in enumerate(points) if classes[point] is PointClass.TELEMETRY),
+                points=_shortest([indexes[point] for point in points]), telemetry=self._rows(device, points)
             )
         return placed
+
+    def _rows(self, device: int, points: tuple[int, ...]) -> tuple[int, ...]:
+        """Rows of telemetry in a batch of ``points``, one tuple for all devices of a model."""
+        classes = self._classes[device]
+        key = (id(classes), points)
+        if key not in self._telemetry:
+            self._telemetry[key] = tuple(
+                row for row, point in enumerate(points) if classes[point] is PointClass.TELEMETRY
+            )
+        return self._telemetry[key]
+
+    def _reserve(self) -> dict[int, range]:
+        """Indexes for the points of what is owed: the next ones, in this order."""
+        profiles = {id(self._devices[index].profile): self._devices[index].profile for index in self._owed}
+        for profile in profiles.values():
+            self._writer.dictionary_check((), tuple(_entries(profile, 0)))
+        self._writer.dictionary_check(tuple(self._owed.values()), ())
+        end = len(self._writer.planned.points)
+        found = {}
+        for index in self._owed:
+            start, end = end, end + len(self._devices[index].profile.points)
+            found[index] = range(start, end)
+        return found
+
+    def _told(self, wanted: Sequence[int], mono_ms: int) -> tuple[Event, ...]:
+        events: list[Event] = []
+        for start in range(0, len(wanted), _PORTION):
+            portion = wanted[start : start + _PORTION]
+            entries = [self._owed.pop(index) for index in portion]
+            events += self._writer.dictionary_add(entries, self._points(portion), mono_ms).events
+        return tuple(events)
+
+    def _points(self, wanted: Sequence[int]) -> Iterator[PointEntry]:
+        for position, index in enumerate(wanted):
+            yield from _entries(self._devices[index].profile, position)
 
     def _entry(self, device: SiteDevice) -> DeviceEntry:
         key = (device.name, device.profile.id)
@@ -98,3 +171,23 @@ class SiteDictionary:
         return DeviceEntry(
             id=self._ids[key], name=device.name, profile=device.profile.id, profile_hash=device.profile.digest
         )
+
+
+def _entries(profile: Profile, device: int) -> Iterator[PointEntry]:
+    for point in profile.points:
+        yield PointEntry(
+            device=device,
+            quantity=point.name,
+            unit=point.unit,
+            exponent=point.exponent,
+            kind=int(point.kind),
+            klass=int(point.klass),
+        )
+
+
+def _shortest(indexes: list[int]) -> Sequence[int]:
+    """The same numbers as a range where they are one: 40 bytes a point less."""
+    if not indexes:
+        return ()
+    whole = range(indexes[0], indexes[0] + len(indexes))
+    return whole if indexes == list(whole) else tuple(indexes)

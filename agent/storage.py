@@ -142,7 +142,7 @@ class StoragePort(Handover):
         """
 
         def seal(desk: Desk) -> None:
-            self._drain(desk, self._now_ms())
+            self._drain(desk, self._now_ms(), flush=True)
             self._deliver(desk.flush())
             self._look(desk)
 
@@ -166,7 +166,7 @@ class StoragePort(Handover):
 
     def _finish(self, desk: Desk) -> tuple[StoredBlock, ...]:
         """Take in and seal all there is, and let go of the file."""
-        self._drain(desk, self._now_ms())
+        self._drain(desk, self._now_ms(), flush=True)
         try:
             stored = desk.finish()
             self._look(desk)
@@ -179,6 +179,8 @@ class StoragePort(Handover):
 
     def _pause_s(self, desk: Desk) -> float:
         """How long nothing has to be done unless something comes in that cannot wait."""
+        if self._left:
+            return 0
         due_ms = desk.due_ms()
         now_ms = self._now_ms()
         latest_ms = now_ms + self._max_age_ms  # readings that need no wake-up are found by then

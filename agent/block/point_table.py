@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TypeAlias, overload
 
 from agent.block.record import PointEntry
@@ -35,6 +35,12 @@ class PointTable(Sequence[PointEntry]):
             table._devices.append(entry.device)
         table._meanings = (*self._meanings, *meanings)
         return table
+
+    def of_devices(self, wanted: Container[int]) -> Iterator[tuple[int, PointEntry]]:
+        """Index and entry of each point of these devices."""
+        for index, device in enumerate(self._devices):
+            if device in wanted:
+                yield index, _entry(device, self._meanings[index])
 
     def until(self, end: int) -> PointTable:
         """The table as it was when it had ``end`` entries."""

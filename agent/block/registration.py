@@ -52,8 +52,11 @@ def register(
     Raises:
         ContentError: an entry that the format does not allow (a name too long, an exponent out of range).
     """
-    device_indexes, new_devices = _place(devices, tables.devices)
-    point_indexes, new_points = _place((_on(point, device_indexes[point.device]) for point in points), tables.points)
+    device_indexes, new_devices = _place(devices, enumerate(tables.devices), len(tables.devices))
+    known = set(device_indexes)
+    held = tables.points.of_devices(known) if min(known, default=0) < len(tables.devices) else ()
+    placed = (_on(point, device_indexes[point.device]) for point in points)
+    point_indexes, new_points = _place(placed, held, len(tables.points))
     found: list[Event] = []
     steps: list[Step] = []
     for part_devices, part_points in _parts(new_devices, new_points):
@@ -69,6 +72,16 @@ def register(
         steps.append(tables.step)
     change = DictionaryChange(events=tuple(found), devices=device_indexes, points=point_indexes, steps=tuple(steps))
     return tables, change
+
+
+def check(devices: Sequence[DeviceEntry], points: Sequence[PointEntry]) -> None:
+    """Refuse what ``register`` would refuse of these entries.
+
+    Raises:
+        ContentError: an entry that the format does not allow.
+    """
+    addition = DictionaryAdd(first_device=0, devices=tuple(devices), first_point=0, points=tuple(points))
+    read_add(add_value(addition))
 
 
 def _on(point: PointEntry, device: int) -> PointEntry:
@@ -88,18 +101,20 @@ def _on(point: PointEntry, device: int) -> PointEntry:
 _Parts = Iterator[tuple[tuple[DeviceEntry, ...], tuple[PointEntry, ...]]]
 
 
-def _place(entries: Iterable[Entry], table: Sequence[Entry]) -> tuple[tuple[int, ...], list[Entry]]:
-    """Index of each entry, and the entries that ``table`` lacks, each once, in the order of their indexes.
+def _place(
+    entries: Iterable[Entry], held: Iterable[tuple[int, Entry]], end: int
+) -> tuple[tuple[int, ...], list[Entry]]:
+    """Index of each entry, and the entries that ``held`` lacks, each once; these are counted from ``end`` on.
 
     ``entries`` is walked once and not kept: a big site has tens of thousands of points.
     """
-    known = {entry: index for index, entry in enumerate(table)}
+    known = {entry: index for index, entry in held}
     new: list[Entry] = []
     indexes: list[int] = []
     for entry in entries:
         index = known.get(entry)
         if index is None:
-            index = known[entry] = len(table) + len(new)
+            index = known[entry] = end + len(new)
             new.append(entry)
         indexes.append(index)
     return tuple(indexes), new

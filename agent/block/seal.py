@@ -32,7 +32,7 @@ from agent.block.record import (
     ReceiptMark,
     SealedBlock,
 )
-from agent.block.registration import DictionaryChange, register
+from agent.block.registration import DictionaryChange, check, register
 from agent.block.sections import clock_value, merge_receipts, read_clock, read_receipts, receipts_value
 from agent.block.stored import Position, read_position
 
@@ -80,6 +80,11 @@ class Writer:
     def pending(self) -> tuple[SealedBlock, ...]:
         """Signed and not yet committed, oldest first: commit exactly these, again if a transaction failed."""
         return tuple(self._pending)
+
+    @property
+    def planned(self) -> Tables:
+        """The tables once everything that ``dictionary_add`` gave is sealed."""
+        return self._planned
 
     def open_epoch(self, identity: Signer, session: Signer, clock: ClockSample) -> int:
         """Start the next epoch; its block 0, the next one sealed, carries the delegation. Returns the epoch.
@@ -138,6 +143,13 @@ class Writer:
             self._steps.append((event, before, step))
             before = step.hash
         return change
+
+    def dictionary_check(self, devices: Sequence[DeviceEntry], points: Sequence[PointEntry]) -> None:
+        """Refuse, with ``SealError``, what ``dictionary_add`` would refuse of these entries; plans nothing."""
+        try:
+            check(devices, points)
+        except BlockError as error:
+            raise SealError(error.reason, error.detail) from error
 
     def seal(
         self,

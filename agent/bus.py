@@ -21,6 +21,7 @@ from agent.stored import Pressure
 from agent.wakeup import Rest, Wakeup
 from drivers.clock import Clock
 from drivers.errors import LinkDownError
+from drivers.port_url import Way, way_of
 from drivers.sources import Device, Read, Urgency
 
 REOPEN_PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0)
@@ -60,7 +61,7 @@ class BusPoller:
         wakeup: Wakeup,
         start_ns: int,
     ) -> None:
-        network = "://" in bus.port
+        network = way_of(bus.port) is Way.TCP  # a line behind a network runs back to back like any other
         self.bus = bus
         self._port = port
         self._recorder = recorder

@@ -84,7 +84,8 @@ class Bus:
     """One physical line or one TCP server.
 
     Attributes:
-        port: ``/dev/serial/by-id/...`` or any tty path, or ``tcp://host:port``.
+        port: ``/dev/serial/by-id/...`` or any tty path, or a URL as ``drivers.port_url`` lists them.
+        ascii_frames: whether a serial line speaks Modbus ASCII (``framing = "ascii"``) rather than RTU.
         echo: whether the adapter gives back what we send.
         retry: how often a failed exchange is repeated at once.
         adapter: lock, direction, latency and switching time of a serial adapter.
@@ -95,6 +96,7 @@ class Bus:
     line: LineSettings = field(default_factory=LineSettings)
     echo: bool = False
     retry: int = 0
+    ascii_frames: bool = False
     adapter: Adapter = field(default_factory=Adapter)
 
 

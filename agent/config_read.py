@@ -16,7 +16,8 @@ from agent.config_ratios import Rated
 from agent.config_values import Table, nearest
 from agent.language import Language, parse
 from drivers.adapter import Adapter, Direction
-from drivers.errors import ProfileError
+from drivers.errors import LinkDownError, ProfileError
+from drivers.port_url import read_port, way_of
 from drivers.profile import LineSettings, Parity, Profile
 
 SCHEMA: Final = 1
@@ -142,15 +143,18 @@ def _uplink(table: Table, base: Path) -> Uplink:
 
 def _bus(table: Table, base: Path) -> Bus:
     port = table.text("port", required=True)
-    if port.startswith("tcp:") and not _is_tcp(port):
-        table.report("bad-url", "port", key="port", value=port, example="tcp://192.168.1.20:502")
+    network = "://" in port
+    if (network or port.startswith("tcp:")) and not _is_port_url(port):
+        scheme = port.partition("://")[0] if way_of(port) else "tcp"
+        table.report("bad-url", "port", key="port", value=port, example=f"{scheme}://192.168.1.20:502")
     bus = Bus(
         name=table.name(),
-        port=port if "://" in port or not port else str(base / port),
+        port=port if network or not port else str(base / port),
         line=_line(table, LineSettings()),
         echo=table.flag("echo", False),
         retry=table.integer("retry", 0, 0, 5),
         adapter=_adapter(table),
+        ascii_frames=table.choice("framing", ("rtu", "ascii"), "rtu") == "ascii",
     )
     table.close()
     return bus
@@ -280,11 +284,10 @@ def _is_mqtt(url: str) -> bool:
     return parts.scheme in _MQTT_PORTS and bool(parts.hostname) and plain and port != 0
 
 
-def _is_tcp(url: str) -> bool:
+def _is_port_url(url: str) -> bool:
     try:
-        parts = urlsplit(url)
-        return parts.scheme == "tcp" and bool(parts.hostname) and bool(parts.port) and not parts.path.strip("/")
-    except ValueError:
+        return read_port(url).way.is_network and url.rpartition(":")[2].strip("/").isdecimal()
+    except LinkDownError:
         return False
 
 

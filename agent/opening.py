@@ -11,7 +11,8 @@ from agent.polled import Wanted
 from drivers.clock import Clock, Pause
 from drivers.errors import LinkDownError
 from drivers.link_counters import LinkCounters
-from drivers.profile import Framing, LineSettings, Profile
+from drivers.port_url import framing_of
+from drivers.profile import LineSettings, Profile
 from drivers.registry import AnyLink, build_device, open_link
 from drivers.sources import Device
 from drivers.transport.tap import Sink
@@ -84,7 +85,7 @@ class RegistryPort:
                 profile=profiles.polled(one.site),
                 link=closed,
                 clock=clock,
-                framing=Framing.TCP if "://" in bus.port else Framing.RTU,
+                framing=framing_of(bus.port, ascii_frames=bus.ascii_frames),
                 settings=one.site.line or bus.line,
             )
             for one in wanted
@@ -107,6 +108,7 @@ class RegistryPort:
             tap=self._tap,
             pipeline=self._pipeline,
             adapter=bus.adapter,
+            ascii_frames=bus.ascii_frames,
         )
         for device in self._devices:
             device.use(self._link)

@@ -205,7 +205,7 @@ _ROWS: Final = (
      N_("Example {number} of {profile} cannot be decoded: {detail}."),
      N_("Mend the bytes of the example, or the profile.")),
     (6505, "no-example",
-     N_("{profile} has no example: nothing proves it."),
+     N_("{profile} has no example: no frame proves it."),
      N_("Add an [[example]] with the bytes of a real device and what they mean.")),
     (6601, "bad-hex", N_("This is not hexadecimal: {detail}."), N_("Type bytes as 01 03 04 43 66.")),
     (6602, "unknown-protocol", N_('The protocol "{protocol}" is not known.'), N_("Known: {known}.")),

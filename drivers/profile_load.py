@@ -39,7 +39,7 @@ T = TypeVar("T")
 LOCAL_ROOT: Final = Path("/etc/tidegate/profiles")
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*")
-_KEYS: Final = (
+TOP_KEYS: Final = (
     "schema", "vendor", "model", "name", "class", "protocol", "source", "confirmed_by", "line", "limits", "ratios",
     "fingerprint", "doubt", "point", "example",
 )  # fmt: skip
@@ -97,7 +97,7 @@ def read_profile(path: Path) -> Parsed:
     """Read one profile file and go on behind a fault, so that a person sees them all at once; never raises."""
     try:
         content = _content(path)
-        top = Fields(_parse(content, path), f"{path}:", _KEYS)
+        top = Fields(_parse(content, path), f"{path}:", TOP_KEYS)
         top.integer("schema", 1, 1)
     except ProfileError as fault:
         return Parsed(profile=None, faults=(fault,))

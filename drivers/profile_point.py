@@ -18,7 +18,7 @@ from drivers.units import UNITS
 MODBUS: Final = "modbus"
 """The protocol whose places are registers; all others name their values."""
 
-_KEYS: Final = (
+POINT_KEYS: Final = (
     "name", "label", "at", "unit", "scale", "decimals", "exponent", "kind", "class", "range", "sentinels", "every_s",
     "urgent", "access", "write", "scale_from", "decimals_from", "saturated", "states", "side_effect",
 )  # fmt: skip
@@ -40,7 +40,7 @@ def read_label(fields: Fields, key: str) -> Label:
 
 def read_point(data: object, where: str, protocol: str = MODBUS) -> Point:
     """Read one point of a profile that speaks ``protocol``; ProfileError names the first wrong key."""
-    fields = Fields(data, where, _KEYS)
+    fields = Fields(data, where, POINT_KEYS)
     name = fields.text("name")
     if not _NAME.fullmatch(name) or len(name) > 128:
         raise fields.fault("name", f"is {name!r}: lower-case words of a-z, 0-9 and _, joined by dots")

@@ -16,14 +16,9 @@ from drivers.profile import Kind, Parity, PointClass
 from drivers.profile_about import Access, Evidence, WriteClass
 from drivers.profile_at import AT_KEYS, BYTES, ENCODINGS, TABLES, TYPES, WORDS
 from drivers.profile_commissioning import DOUBT_KEYS, FINGERPRINT_KEYS, RATIO_KEYS
-from drivers.profile_load import _KEYS as TOP_KEYS
-from drivers.profile_point import _KEYS as POINT_KEYS
-from drivers.profile_point import LABEL_KEYS
-from drivers.profile_sections import _EXAMPLE_KEYS as EXAMPLE_KEYS
-from drivers.profile_sections import _FRAMINGS as FRAMINGS
-from drivers.profile_sections import _LIMIT_KEYS as LIMIT_KEYS
-from drivers.profile_sections import _LINE_KEYS as LINE_KEYS
-from drivers.profile_sections import FAMILIES
+from drivers.profile_load import TOP_KEYS
+from drivers.profile_point import LABEL_KEYS, POINT_KEYS
+from drivers.profile_sections import EXAMPLE_KEYS, FAMILIES, FRAMINGS, LIMIT_KEYS, LINE_KEYS
 from drivers.profile_write import WRITE_KEYS
 from drivers.units import UNITS
 

@@ -29,11 +29,11 @@ from drivers.profile_point import MODBUS, read_label
 NO_VALUE: Final = "null"
 """What an example expects of a point that has no value."""
 
-_LINE_KEYS: Final = ("baud", "parity", "stop_bits", "data_bits", "unit")
-_LIMIT_KEYS: Final = (
+LINE_KEYS: Final = ("baud", "parity", "stop_bits", "data_bits", "unit")
+LIMIT_KEYS: Final = (
     "block_registers", "block_bits", "gap_registers", "forbidden", "turnaround_ms", "pipeline",
 )  # fmt: skip
-_EXAMPLE_KEYS: Final = ("source", "evidence", "framing", "request", "reply", "expect")
+EXAMPLE_KEYS: Final = ("source", "evidence", "framing", "request", "reply", "expect")
 _PARTS: Final = frozenset((NumberType.BIT, NumberType.U8, NumberType.I8, NumberType.U16))
 _EVIDENCE: Final = {e.value: e for e in Evidence}
 FAMILIES: Final = (
@@ -42,7 +42,7 @@ FAMILIES: Final = (
 )  # fmt: skip
 _PROTOCOL: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # drivers.registry knows which there are
 _PARITIES: Final = {p.name.lower(): p for p in Parity}
-_FRAMINGS: Final = {f.value: f for f in Framing}
+FRAMINGS: Final = {f.value: f for f in Framing}
 
 
 def overlaps(points: Sequence[Point]) -> Iterator[tuple[Point, Point]]:
@@ -119,7 +119,7 @@ def _confirmations(top: Fields) -> Iterator[str]:
 
 def read_line(top: Fields) -> LineDefaults:
     """Read ``[line]``."""
-    fields = top.sub("line", _LINE_KEYS)
+    fields = top.sub("line", LINE_KEYS)
     settings = LineSettings(
         baud=fields.integer("baud", 300, 921600, 9600),
         parity=fields.choice("parity", _PARITIES, Parity.NONE),
@@ -131,7 +131,7 @@ def read_line(top: Fields) -> LineDefaults:
 
 def read_limits(top: Fields) -> Limits:
     """Read ``[limits]``."""
-    fields = top.sub("limits", _LIMIT_KEYS)
+    fields = top.sub("limits", LIMIT_KEYS)
     usual = Limits()
     return Limits(
         block_registers=fields.integer("block_registers", 1, 125, usual.block_registers),
@@ -177,7 +177,7 @@ def is_forbidden(point: Point, limits: Limits) -> bool:
 
 def read_example(data: object, where: str, names: set[str], protocol: str = MODBUS) -> Example:
     """Read one ``[[example]]`` of ``protocol`` that speaks of the points called ``names``."""
-    fields = Fields(data, where, _EXAMPLE_KEYS)
+    fields = Fields(data, where, EXAMPLE_KEYS)
     expect = fields.raw("expect")
     if not isinstance(expect, dict) or not expect:
         raise fields.fault("expect", "has to name what comes out of these bytes")
@@ -193,6 +193,6 @@ def read_example(data: object, where: str, names: set[str], protocol: str = MODB
         request=fields.octets("request") if protocol == MODBUS or fields.has("request") else b"",
         reply=fields.octets("reply"),
         expect=tuple(expected),
-        framing=fields.choice("framing", _FRAMINGS, Framing.RTU),
+        framing=fields.choice("framing", FRAMINGS, Framing.RTU),
         evidence=fields.choice("evidence", _EVIDENCE, Evidence.CONSTRUCTED),
     )

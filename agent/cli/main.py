@@ -38,7 +38,7 @@ VERBS: Final[dict[str, dict[str, str]]] = {
         "decode": N_("Turn captured frames into quantities."),
     },
     N_("Know"): {
-        "profile": N_("Check device profiles against their examples."),
+        "profile": N_("List, show, check and begin device profiles."),
         "explain": N_("Say what a TG code means and what to do."),
         "version": N_("Say which version this is."),
     },

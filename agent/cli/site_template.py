@@ -41,7 +41,7 @@ _FILE = (
     ('# name    = "main-meter"', ""),
     ('# bus     = "rs485-a"', ""),
     ("# unit    = 1", N_("Modbus address as on the meter's display")),
-    ('# profile = "eastron/sdm120"', N_("all profiles: tidegate profile check")),
+    ('# profile = "eastron/sdm120"', N_("all profiles: tidegate profile list")),
     ('# every   = "10 s"', N_("left out: as the profile says")),
 )
 

@@ -93,11 +93,6 @@ class Desk:
         """Readings taken in that need no more memory."""
         return self._settled + self.intake.settled
 
-    @property
-    def opening(self) -> bool:
-        """Whether this run has sealed no block yet."""
-        return self._rules.opening
-
     def room(self) -> int:
         """Tell how many more readings make a block due at once."""
         waiting = self.intake.waiting().readings

@@ -93,7 +93,7 @@ class Handover(ABC):
             if isinstance(item, Batch):
                 self._drained += len(item.points)
                 desk.intake.take(item)
-                if desk.opening and not flush:
+                if desk.intake.opening and not flush:
                     self._left = bool(inbox)
                     return
             elif isinstance(item, Event):

@@ -26,6 +26,7 @@ class Intake:
 
     Attributes:
         pressure: what is shed on the way in.
+        opening: nothing was taken out yet in this run.
         settled: readings that need no more room: shed, or of a device that the site no longer has.
     """
 
@@ -39,7 +40,7 @@ class Intake:
         self._noted: list[Event] = []
         self._events_ms: int | None = None
         self._urgent = False
-        self._opening = True
+        self.opening = True
         self.pressure = Pressure.NONE
         self.settled = 0
 
@@ -72,7 +73,7 @@ class Intake:
         self.settled += count - len(batch.points)
         mono_ms = batch.mono_ns // _NS_IN_MS
         if self._dictionary.owes:
-            self._events += self._dictionary.tell(batch.device, mono_ms, 1 if self._opening else _AHEAD)
+            self._events += self._dictionary.tell(batch.device, mono_ms, 1 if self.opening else _AHEAD)
         self._gathering.take(mono_ms, placed.points, batch.values, batch.statuses)
         self._urgent = self._urgent or batch.urgent
 
@@ -97,9 +98,9 @@ class Intake:
         The first block with readings tells only their devices; the rest, and what was noted of it, comes in the next.
         """
         shed = self._thinning.events(now_ms, at_once=flush or not self.pressure)
-        if flush or not self._opening or not self._gathering:
+        if flush or not self.opening or not self._gathering:
             self._events += self._dictionary.rest(now_ms)
-        self._opening = False
+        self.opening = False
         if self._dictionary.owes:
             events = tuple(self._events)
             self._noted += shed

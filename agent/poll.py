@@ -82,6 +82,8 @@ class Polling:
         self.load = Load(start_ns)
         self.answers = 0
         self.fault: LinkDownError | None = None
+        self._numbered = bus.port.startswith("tcp:")  # every reply says which request it answers
+        self._unsure: set[int] = set()  # devices of which an answer may still be on its way
 
     async def turn(self, rest: Rest) -> None:
         """Do the next exchange, or sleep until there may be one."""
@@ -152,16 +154,18 @@ class Polling:
         return [member.life for member in self._schedule.members]
 
     async def _poll(self, job: Job, task: Task, started_ns: int) -> None:
-        polled = self._devices[job.device]
         fresh = self._schedule.members[job.device].failures == 0
         error: DriverError
         for _ in range(1 + self._bus.retry * fresh):
             try:
-                batch = await _guarded(polled.device.read(task.read))
+                batch = await _guarded(self._with(job.device, lambda device: device.read(task.read)))
             except (NoReplyError, FrameError) as found:
                 error = found
+                self._unsure.add(job.device)
             except DriverError as found:
                 error = found
+                if isinstance(found, LinkDownError):
+                    self._unsure.add(job.device)
                 break
             else:
                 self._good(job, task, batch, started_ns)
@@ -212,6 +216,8 @@ class Polling:
             polled.failed(error.code, str(error), self._clock.mono_ns())
         now_ns = self._clock.mono_ns()
         self._spent(job.device, started_ns, now_ns, good=result is Result.ANSWERED)
+        if result is Result.ANSWERED:
+            self._unsure.discard(job.device)
         if self._schedule.done(job, result, started_ns, now_ns) is Change.BACK:
             self.answers += 1
             self._back(job.device)
@@ -222,8 +228,10 @@ class Polling:
             return
         good = False
         try:
-            found = await _guarded(question.work(self._devices[question.device].device))
+            found = await _guarded(self._with(question.device, question.work))
         except DriverError as error:
+            if isinstance(error, NoReplyError | FrameError | LinkDownError):
+                self._unsure.add(question.device)
             if isinstance(error, LinkDownError):
                 self.fault = error
             question.failed(error)
@@ -236,6 +244,14 @@ class Polling:
             self.answers += 1
             if self._schedule.heard(question.device, now_ns) is Change.BACK:
                 self._back(question.device)
+
+    async def _with(self, position: int, work: Callable[[Device], Awaitable[T]]) -> T:
+        """Do ``work`` with a device; on a line it first shows that no answer to an older request is on its way."""
+        device = self._devices[position].device
+        if position in self._unsure and not self._numbered:
+            await device.probe()
+        self._unsure.discard(position)
+        return await work(device)
 
     def _spent(self, device: int, started_ns: int, ended_ns: int, *, good: bool) -> None:
         self.load.add(started_ns, ended_ns, good=good)

@@ -249,6 +249,7 @@ class Schedule:
         member.silent = member.silent + 1 if silent else 0
         task.failed += 1
         self._advance(task, started_ns)
+        task.deadline_ns += task.period_ns  # those that answer go first
         if member.silent < SILENT_LIMIT and member.failures < DAMAGED_LIMIT:
             member.life = Life.SUSPECT
             self._retry_soon(task, ended_ns)

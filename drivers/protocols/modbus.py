@@ -163,6 +163,7 @@ class ModbusDevice:
             cut = [_plan_block(self._points, half, planned.read.period_s, self._framing) for half in halves]
             self._planned |= {half.read.points: half for half in cut}
             self._reads = (*self._reads[:at], *(half.read for half in cut), *self._reads[at + 1 :])
+            self._probe_request = _probe_request(self._points, [self._planned[read.points] for read in self._reads])
         return True
 
 
@@ -170,7 +171,7 @@ class ModbusDevice:
 def _compiled(profile: Profile, framing: Framing) -> _Compiled:
     """Compile a profile once for all devices of that model: 200 of them with 98 points each would hold 5 MiB."""
     planned = tuple(_plan_block(profile.points, block, period_s, framing) for period_s, block in _blocks(profile))
-    return _Compiled(points=profile.points, planned=planned, probe_request=_probe_request(profile))
+    return _Compiled(points=profile.points, planned=planned, probe_request=_probe_request(profile.points, planned))
 
 
 def _plan_block(points: tuple[Point, ...], block: Block, period_s: float, framing: Framing) -> _Planned:
@@ -204,12 +205,18 @@ def _blocks(profile: Profile) -> list[tuple[float, Block]]:
     ]
 
 
-def _probe_request(profile: Profile) -> bytes:
-    """Give the shortest request that the device should answer: its shortest point, the first of several."""
-    points = profile.points
-    shortest = min(range(len(points)), key=lambda i: (points[i].side_effect, points[i].location.count))
-    block = block_of(points, (shortest,))
-    return read_request(block.table, block.first, block.count)
+def _probe_request(points: tuple[Point, ...], planned: Sequence[_Planned]) -> bytes:
+    """Give a short request that the device should answer and whose reply cannot pass for that to any read.
+
+    A reply on a serial line tells its function and length only. So the probe differs in one of them from every read,
+    if the device has two points to make a difference with: its answer shows that no older one is on its way.
+    """
+    taken = {(one.request[0], payload_bytes(one.request)) for one in planned}
+    alone = sorted(range(len(points)), key=lambda i: (points[i].side_effect, points[i].location.count))
+    chosen = [(i,) for i in alone] + [one.block.points[:2] for one in planned if len(one.block.points) > 2]
+    blocks = [block_of(points, some) for some in chosen]
+    requests = [read_request(block.table, block.first, block.count) for block in blocks]
+    return next((one for one in requests if (one[0], payload_bytes(one)) not in taken), requests[0])
 
 
 def _table_name(table: Table) -> str:

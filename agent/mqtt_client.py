@@ -21,7 +21,7 @@ BACKOFF_FIRST_S: Final = 1.0
 BACKOFF_LEAST_S: Final = 0.05
 STABLE_S: Final = 10.0
 CLOSE_S: Final = 1.0
-SUPERVISE_S: Final = 0.5
+SUPERVISE_S: Final = 1.5
 
 
 class MqttClient:

@@ -37,6 +37,7 @@ from drivers.clock import Clock
 
 REWIND_BLOCKS: Final = 256
 WATCH_S: Final = 1.0
+CALM_S: Final = 5.0
 STATUS_EVERY_S: Final = 600.0
 OFFER_EVERY_S: Final = 30.0
 PACKET_EXTRA_BYTES: Final = 256
@@ -326,7 +327,7 @@ class Uplink:
     # --- what time brings
 
     async def _watch(self) -> None:
-        """Once a second: a receipt that is overdue, a pause that is over, the status topic."""
+        """An overdue receipt, a pause that is over, the status topic; once a second while something is open."""
         while True:
             if self._standing.overdue(self._now_s()):
                 with suppress(StorageError):
@@ -335,7 +336,8 @@ class Uplink:
                 self._publish_status()
                 self._wake.set()
             self._tell()
-            await asyncio.sleep(WATCH_S)
+            restless = self._shown is not None or self._accepted or self._in_flight
+            await asyncio.sleep(WATCH_S if restless else CALM_S)
 
     def _publish_status(self) -> None:
         now_s = self._now_s()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
@@ -40,16 +40,20 @@ class Database:
         """
         with _errors(path):
             db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
-            db.execute("PRAGMA journal_mode = WAL").fetchone()
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}").fetchone()
-            _migrate(db, path)
+            with ExitStack() as failed:
+                failed.callback(db.close)
+                _check_ours(db, path)
+                db.execute("PRAGMA journal_mode = WAL").fetchone()
+                db.execute("PRAGMA synchronous = FULL")
+                db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+                db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}").fetchone()
+                _migrate(db, path)
+                failed.pop_all()
         return Database(path, db)
 
     @staticmethod
     def open_readonly(path: Path) -> Database:
-        """Open an existing database for reading, beside whoever writes.
+        """Open an existing database for reading, beside whoever writes; it may lie where nobody can write.
 
         Raises:
             StorageError: it is not there or is no database.
@@ -57,9 +61,13 @@ class Database:
         if not path.is_file():
             raise StorageError(f"{path} is missing")
         with _errors(path):
-            uri = f"file:{quote(str(path.resolve()))}?mode=ro"
-            db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
-            db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            try:
+                db = _connect_to_read(path, "mode=ro")
+            except sqlite3.OperationalError as error:
+                log = path.with_name(path.name + "-wal")
+                if error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN or log.exists():
+                    raise
+                db = _connect_to_read(path, "mode=ro&immutable=1")
         return Database(path, db)
 
     @property
@@ -114,6 +122,24 @@ def _errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise StorageError(f"{path}: {error}") from error
+
+
+def _connect_to_read(path: Path, options: str) -> sqlite3.Connection:
+    uri = f"file:{quote(str(path.resolve()))}?{options}"
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
+    try:
+        db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def _check_ours(db: sqlite3.Connection, path: Path) -> None:
+    """Change nothing in a database of another program, a gateway's outbox among them."""
+    names = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if names and "dictionary_add" not in names:
+        raise StorageError(f"{path} is no collector's database; it is left as it is")
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:

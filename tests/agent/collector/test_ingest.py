@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -309,6 +310,19 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(StorageError, match="newer version"):
         Database.open(tmp_path / "c.db")
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_the_database_of_another_program_is_left_alone(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "bookings.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE booking (id INTEGER PRIMARY KEY)")
+        other.execute(f"PRAGMA user_version = {version}")
+        other.commit()
+    before = path.read_bytes()
+    with pytest.raises(StorageError, match="no collector's database"):
+        Database.open(path)
+    assert path.read_bytes() == before
 
 
 def test_another_key_signs_nothing_for_this_gateway(collector: Collector, gateway: Gateway) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from agent.block.record import Columns
 from agent.collector.ingest import Arrival, Ingest, Receipted
+from agent.collector.read_back import read_messages
 from agent.collector.store import Database
 from agent.collector.view import CollectorView, Newest
 from agent.errors import StorageError
@@ -87,3 +88,12 @@ def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
         with CollectorView(folder / "c.db") as view:
             assert view.totals().readings == 4
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_evidence_on_a_medium_that_nobody_can_write_to_is_read(tmp_path: Path) -> None:
+    gateway = Gateway()
+    with closing(Database.open(tmp_path / "c.db")) as db:
+        ingest = Ingest(db, [NamedKey(spki=gateway.identity.spki, name="school")])
+        ingest.take([Arrival(message=gateway.seal(4).message)], UTC)
+    (tmp_path / "c.db-shm").mkdir()  # SQLite cannot make its file here, for root neither
+    assert list(read_messages(tmp_path / "c.db")) == gateway.messages

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +13,6 @@ import pytest
 
 from agent.block.record import Columns
 from agent.collector.ingest import Arrival, Ingest, Receipted
-from agent.collector.read_back import read_messages
 from agent.collector.store import Database
 from agent.collector.view import CollectorView, Newest
 from agent.errors import StorageError
@@ -95,5 +97,16 @@ def test_evidence_on_a_medium_that_nobody_can_write_to_is_read(tmp_path: Path) -
     with closing(Database.open(tmp_path / "c.db")) as db:
         ingest = Ingest(db, [NamedKey(spki=gateway.identity.spki, name="school")])
         ingest.take([Arrival(message=gateway.seal(4).message)], UTC)
-    (tmp_path / "c.db-shm").mkdir()  # SQLite cannot make its file here, for root neither
-    assert list(read_messages(tmp_path / "c.db")) == gateway.messages
+    code = (
+        "import sys; from pathlib import Path; from agent.collector.read_back import read_messages;"
+        "sys.stdout.buffer.write(b''.join(read_messages(Path(sys.argv[1]))))"
+    )
+    bound = ["setpriv", "--bounding-set", "-dac_override"] if os.geteuid() == 0 else []  # modes hold for root too
+    tmp_path.chmod(0o555)
+    try:
+        done = subprocess.run(
+            [*bound, sys.executable, "-c", code, str(tmp_path / "c.db")], capture_output=True, check=False
+        )
+    finally:
+        tmp_path.chmod(0o755)
+    assert (done.stdout, done.stderr) == (gateway.messages[0], b"")

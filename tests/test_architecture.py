@@ -28,7 +28,7 @@ IMPORTERS = {
     "cryptography": {"agent/keys.py", "agent/block/", "agent/certificates.py"},
     "click": {"agent/cli/"},
     "rich": {"agent/cli/"},
-    "tomlkit": {"agent/config_load.py"},
+    "tomlkit": {"agent/config_edit.py"},
     "babel": {"deploy/catalogues.py"},
 }
 """Third-party packages (and sqlite3) with the one file or folder of the product that may import them."""

@@ -22,6 +22,7 @@ VERBS: Final[dict[str, dict[str, str]]] = {
     N_("Start"): {
         "init": N_("Make the keys and a site file for this gateway."),
         "run": N_("Run the gateway: poll, seal, store, send."),
+        "add": N_("Test a device and write it into the site file."),
         "collect": N_("Run the platform side: verify, store, receipt."),
         "simulate": N_("Run simulated devices on virtual lines."),
     },

@@ -45,7 +45,7 @@ def command(session: Session, selectors: tuple[str, ...]) -> Answer:
         params = {"selector": error.selector, "known": error.known}
         return Answer(code=ExitCode.USAGE, findings=(Finding(code=error.code, params=params),))
     through_agent, devices = _ask(site, selected)
-    _show(session.out, devices)
+    show_devices(session.out, devices)
     findings = tuple(_finding(device) for device in devices if device.error_code)
     result = {"via": "agent" if through_agent else "port", "devices": [_json(device) for device in devices]}
     return Answer(code=_code(devices), result=result, findings=findings)
@@ -79,7 +79,8 @@ def _directly(site: Site, selected: Selected) -> tuple[DeviceValues, ...]:
     return tuple(replace(one, points=tuple(p for p in one.points if p.quantity in wanted)) for one in devices)
 
 
-def _show(out: Output, devices: tuple[DeviceValues, ...]) -> None:
+def show_devices(out: Output, devices: tuple[DeviceValues, ...]) -> None:
+    """Print one line for each point."""
     rows = [(_("DEVICE"), _("POINT"), _("VALUE"), _("UNIT"), _("QUALITY"))]
     for device in devices:
         for point in device.points:

@@ -1,0 +1,257 @@
+"""``tidegate add``: tests a device and writes it into ``site.toml``, which keeps its comments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.cli.exit_codes import ExitCode, of_code
+from agent.cli.output import Answer, Json
+from agent.cli.session import Session
+from agent.cli.verb import verb
+from agent.errors import AgentError, ControlError
+from agent.finding import Finding, of_error
+from agent.language import N_, Language, _, active
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.cli.lines import Target
+    from agent.config import Site, SiteDevice
+    from agent.config_edit import NewDevice
+    from agent.control.protocol import DeviceValues
+    from drivers.profile import LineSettings, Profile
+    from drivers.profile_about import Ratio
+
+_HELP = N_("""Test a device and write it into the site file.
+
+\b
+  tidegate add rs485-a --unit 1 --profile eastron/sdm120
+  tidegate add rs485-a --unit 7 --profile acrel/adl400 --name main --ratio ct=200/5
+  tidegate add /dev/serial/by-id/usb-... --bus rs485-a --unit 1 --profile generic/xy-md02
+
+What tidegate scan found is added so. The device is read before anything is written, the change is shown, comments
+stay, and the file as it was is kept. A running agent takes the change at once.
+""")
+
+
+@verb("add", help=_HELP)
+@click.argument("line", metavar="BUS|PORT")
+@click.option(
+    "--profile", metavar="VENDOR/MODEL", required=True, help=N_("What model it is; see tidegate profile list.")
+)
+@click.option("--unit", type=int, help=N_("Modbus address."))
+@click.option("--address", default="", help=N_("Address of a protocol whose addresses are texts."))
+@click.option("--name", default="", help=N_("Name of the device; from model and address if left out."))
+@click.option("--bus", "bus_name", default="", help=N_("Name of the bus to be made for a port that has none."))
+@click.option("--baud", type=int, help=N_("Speed of this device; that of the bus if left out."))
+@click.option("--parity", type=click.Choice(["none", "even", "odd"]), help=N_("Parity of this device."))
+@click.option("--every", default="", metavar="TIME", help=N_("Period, such as '10 s'; the profile's if left out."))
+@click.option("--ratio", "ratios", metavar="NAME=NUMBER", multiple=True, help=N_("Answer that the profile needs."))
+@click.option("--untested", is_flag=True, help=N_("Write it although it does not answer."))
+@click.option("--dry-run", is_flag=True, help=N_("Test and show, write nothing."))
+@click.option("--yes", is_flag=True, help=N_("Ask nothing."))
+def command(session: Session, line: str, **wishes: object) -> Answer:
+    """Test, show, write."""
+    from agent.cli.lines import find_line  # noqa: PLC0415 - start-up time
+    from agent.config_edit import added_lines  # noqa: PLC0415
+
+    target = find_line(session, line, serial=False)
+    path = session.site_path()
+    if target.site is None:
+        session.load_site()  # says that there is none
+    before = path.read_text(encoding="utf-8")
+    device = _wanted(target, wishes, ask=not (wishes["yes"] or session.out.json))
+    text = _edited(before, target, device, str(wishes["bus_name"]))
+    site, new = _checked(path, text, device)
+    values = _test(site, new)
+    _show(session, values)
+    passed = bool(values.points) and not values.error_code
+    if not passed and not wishes["untested"]:
+        return _failed(values)
+    lines = added_lines(before, text)
+    session.out.say(f"\n {path}")
+    for added in lines:
+        session.out.say(click.style(f" + {added}", fg="green"))
+    result: dict[str, Json] = {"device": new.name, "bus": new.bus, "added": lines, "tested": passed, "written": False}
+    if wishes["dry_run"]:
+        return Answer(result=result)
+    if not wishes["yes"] and (session.out.json or not click.confirm(_("Write and reload"), default=True)):
+        return Answer(code=ExitCode.NO, result=result, findings=(Finding(code="needs-yes"),))
+    kept, findings = _write(session, path, text, site)
+    return Answer(result={**result, "written": True, "kept": str(kept)}, findings=findings)
+
+
+def _wanted(target: Target, wishes: dict[str, object], *, ask: bool) -> NewDevice:
+    """Put the entry together; asks for the ratios that are missing if it may."""
+    from agent.config_edit import NewDevice  # noqa: PLC0415 - start-up time
+
+    name, unit, address = str(wishes["name"]), wishes["unit"], str(wishes["address"])
+    profile = str(wishes["profile"])
+    place = address or (str(unit) if isinstance(unit, int) else "1")
+    given = dict(_pair(text) for text in _texts(wishes["ratios"]))
+    for ratio in _needed(profile):
+        if ratio.name not in given and ask:
+            given[ratio.name] = _ask(ratio)
+    if isinstance(unit, int):
+        _not_taken(target, unit, name)
+    return NewDevice(
+        name=name or f"{profile.rpartition('/')[2]}-{place}",
+        bus=target.bus.name if target.in_site else str(wishes["bus_name"]) or target.bus.name,
+        unit=unit if isinstance(unit, int) else (None if address else 1),
+        address=address,
+        profile=profile,
+        line=_line(target, wishes),
+        ratios=given,
+        every=str(wishes["every"]),
+    )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(one) for one in value) if isinstance(value, tuple) else ()
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _equals, number = text.partition("=")
+    return name.strip(), number.strip()
+
+
+def _needed(profile_id: str) -> tuple[Ratio, ...]:
+    from drivers.errors import ProfileError  # noqa: PLC0415 - start-up time
+    from drivers.profile_load import builtin_roots, find_profile, load_profile  # noqa: PLC0415
+
+    try:
+        profile: Profile = load_profile(find_profile(profile_id, builtin_roots()))
+    except ProfileError:
+        return ()  # the check of the whole file says it, with the nearest name
+    return profile.ratios
+
+
+def _ask(ratio: Ratio) -> str:
+    label = ratio.label.zh if active() is Language.ZH else ratio.label.en
+    question = _("{label} ({name}), from {low} to {high}").format(
+        label=label, name=ratio.name, low=f"{ratio.low:f}", high=f"{ratio.high:f}"
+    )
+    answer: str = click.prompt(question, type=str)
+    return answer.strip()
+
+
+def _not_taken(target: Target, unit: int, name: str) -> None:
+    other = next((one for one in target.devices if one.unit == unit and one.name != name), None)
+    if other is not None:
+        params: dict[str, str | int] = {"address": unit, "bus": target.bus.name, "other": other.name}
+        raise RefusedEntryError(Finding(code="address-taken", params=params))
+
+
+def _line(target: Target, wishes: dict[str, object]) -> LineSettings | None:
+    from dataclasses import replace  # noqa: PLC0415 - start-up time
+
+    from drivers.profile import Parity  # noqa: PLC0415
+
+    own = target.bus.line
+    baud, parity = wishes["baud"], wishes["parity"]
+    if isinstance(baud, int):
+        own = replace(own, baud=baud)
+    if isinstance(parity, str):
+        own = replace(own, parity=Parity[parity.upper()])
+    return None if own == target.bus.line and target.in_site else own
+
+
+def _edited(before: str, target: Target, device: NewDevice, bus_name: str) -> str:
+    from dataclasses import replace  # noqa: PLC0415 - start-up time
+
+    from agent.config_edit import NewBus, with_bus, with_device  # noqa: PLC0415
+
+    if target.in_site:
+        return with_device(before, device)
+    line = device.line or target.bus.line
+    text = with_bus(before, NewBus(name=bus_name or target.bus.name, port=target.bus.port, line=line))
+    return with_device(text, replace(device, line=None))
+
+
+def _checked(path: Path, text: str, device: NewDevice) -> tuple[Site, SiteDevice]:
+    """Read the file as it would be.
+
+    Raises:
+        ConfigError: it would be wrong, with every finding.
+    """
+    import tempfile  # noqa: PLC0415 - start-up time
+    from pathlib import Path as File  # noqa: PLC0415
+
+    from agent.config_load import check_site  # noqa: PLC0415
+    from agent.errors import ConfigError  # noqa: PLC0415
+    from drivers.profile_load import builtin_roots  # noqa: PLC0415
+
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        check = check_site(File(file.name), builtin_roots())
+        errors = tuple(_renamed(one, file.name, str(path)) for one in check.findings if not one.warning)
+    if check.site is None:
+        raise ConfigError(errors[0].where, errors[0].sentence(), errors[0].act(), findings=errors)
+    return check.site, next(one for one in check.site.devices if one.name == device.name)
+
+
+def _renamed(finding: Finding, temporary: str, path: str) -> Finding:
+    from dataclasses import replace  # noqa: PLC0415 - start-up time
+
+    return replace(finding, where=finding.where.replace(temporary, path))
+
+
+def _test(site: Site, device: SiteDevice) -> DeviceValues:
+    import asyncio  # noqa: PLC0415 - start-up time
+
+    from agent.cli.lines import Borrowed, Target  # noqa: PLC0415
+    from agent.cli.read_direct import read_directly  # noqa: PLC0415
+
+    bus = next(one for one in site.buses if one.name == device.bus)
+    with Borrowed(target=Target(bus=bus, site=site, in_site=True)):
+        (values,) = asyncio.run(read_directly(site, (device,)))
+    return values
+
+
+def _show(session: Session, values: DeviceValues) -> None:
+    from agent.cli.read import show_devices  # noqa: PLC0415 - start-up time
+
+    show_devices(session.out, (values,))
+    if values.points:
+        session.out.say(_("Please compare these values with the display of the device."))
+
+
+def _failed(values: DeviceValues) -> Answer:
+    detail = values.error.rstrip(".") or values.error_code or "-"
+    finding = Finding(code="not-tested", params={"device": values.device, "detail": detail})
+    code = of_code(values.error_code) if values.error_code else ExitCode.NO_ANSWER
+    return Answer(code=code, findings=(finding,))
+
+
+def _write(session: Session, path: Path, text: str, site: Site) -> tuple[Path, tuple[Finding, ...]]:
+    from agent.clock import SystemClock  # noqa: PLC0415 - start-up time
+    from agent.config_edit import save  # noqa: PLC0415
+    from agent.control.client import ControlClient  # noqa: PLC0415
+    from agent.control.protocol import AskReload  # noqa: PLC0415
+
+    kept = save(path, text, utc_ns=SystemClock().utc_ns())
+    session.out.say(_("Saved. To undo it: cp {kept} {path}").format(kept=kept, path=path))
+    try:
+        with ControlClient(site.run_dir) as agent:
+            agent.ask(AskReload())
+    except ControlError as error:
+        if isinstance(error.__cause__, FileNotFoundError | ConnectionRefusedError):
+            return kept, ()  # none runs
+        return kept, (of_error(error),)
+    except AgentError as error:
+        return kept, (of_error(error),)
+    session.out.say(_("The agent polls it now."))
+    return kept, ()
+
+
+class RefusedEntryError(AgentError):
+    """The entry cannot be made; ``finding`` says why."""
+
+    code = "address-taken"
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.sentence())
+        self.finding = finding

@@ -20,6 +20,7 @@ _SCHEMA: Final = Path(__file__).parent / "schema"
 _BUSY_S: Final = 30.0
 _CACHE_KIB: Final = 16384
 _WAL_PAGES: Final = 4000
+_NO_ROOM_FOR_SHM: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 
 Values: TypeAlias = Sequence[object]
 
@@ -65,7 +66,7 @@ class Database:
                 db = _connect_to_read(path, "mode=ro")
             except sqlite3.OperationalError as error:
                 log = path.with_name(path.name + "-wal")
-                if error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN or log.exists():
+                if error.sqlite_errorcode & 0xFF not in _NO_ROOM_FOR_SHM or log.exists():
                     raise
                 db = _connect_to_read(path, "mode=ro&immutable=1")
         return Database(path, db)

@@ -47,7 +47,7 @@ def _about(profile: Profile) -> Iterator[tuple[str, str]]:
     yield _("model"), profile.model
     setting = f"{line.baud} {line.data_bits}{line.parity.value}{line.stop_bits}"
     yield _("line"), _("{setting}, unit {unit}").format(setting=setting, unit=profile.unit)
-    yield _("proven by"), proof_word(profile.proof)
+    yield _("proven by"), _proof(profile)
     yield _("source"), profile.source
     yield from (("", _("confirmed by {source}").format(source=source)) for source in profile.confirmed_by)
     for example in profile.examples:
@@ -55,6 +55,28 @@ def _about(profile: Profile) -> Iterator[tuple[str, str]]:
         kind = _(EVIDENCE[example.evidence.value])
         yield _("example"), f"{kind}: {example.source}   ({covered}{', ...' if len(example.expect) > 6 else ''})"
     yield _("fingerprint"), _fingerprint(profile.fingerprint)
+
+
+def _proof(profile: Profile) -> str:
+    """Say what proves the profile, and for how many of its points: an example proves those that it covers."""
+    word = proof_word(profile.proof)
+    covered = proven_points(profile)
+    if not covered:
+        return word
+    return _("{proof}, of {covered} of {all} points").format(
+        proof=word, covered=len(covered), all=len(profile.readable)
+    )
+
+
+def proven_points(profile: Profile) -> tuple[str, ...]:
+    """Give the points that frames of the proof's own kind cover; none where no frame is the proof."""
+    covered = {
+        expected.point
+        for example in profile.examples
+        if example.evidence.value == profile.proof
+        for expected in example.expect
+    }
+    return tuple(point.name for point in profile.readable if point.name in covered)
 
 
 def _fingerprint(mark: Fingerprint | None) -> str:
@@ -136,6 +158,7 @@ def result(profile: Profile, path: Path) -> Json:
             "unit": profile.unit,
         },
         "proof": str(profile.proof),
+        "proven_points": list(proven_points(profile)),
         "source": profile.source,
         "confirmed_by": list(profile.confirmed_by),
         "examples": [

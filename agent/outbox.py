@@ -314,7 +314,15 @@ def _in_use(path: Path) -> bool:
 def _connect_to_read(path: Path, *, in_use: bool) -> sqlite3.Connection:
     """Without a log beside it nobody writes; reading then must not leave files that belong to the reader's user."""
     mode = "mode=ro" if in_use else "mode=ro&immutable=1"
-    return sqlite3.connect(f"file:{quote(str(path.resolve()))}?{mode}", uri=True, timeout=_BUSY_S)
+    db = sqlite3.connect(f"file:{quote(str(path.resolve()))}?{mode}", uri=True, timeout=_BUSY_S)
+    try:
+        if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'block'").fetchone() is not None:
+            return db
+    except sqlite3.Error:
+        db.close()
+        raise
+    db.close()
+    raise ChainDamagedError(f"{path} holds no blocks; a copy of a database in use needs {path.name}-wal beside it")
 
 
 def _stored(values: Sequence[object]) -> StoredBlock:

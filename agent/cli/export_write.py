@@ -73,7 +73,11 @@ def guarded(text: str) -> str:
 
 
 def _iso(ms: int | None, zone: tzinfo) -> str:
+    """Write a time; nothing for none, and for one beyond the calendar's year 9999, which a block may name."""
     if ms is None:
         return ""
-    moment = datetime.fromtimestamp(ms // 1000, zone).replace(microsecond=ms % 1000 * 1000)
+    try:
+        moment = datetime.fromtimestamp(ms // 1000, zone).replace(microsecond=ms % 1000 * 1000)
+    except (ValueError, OverflowError):
+        return ""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -69,10 +69,11 @@ def place(at: tuple[int, int]) -> str:
 
 
 def utc(ms: int | None) -> str:
-    """Write UTC to the second; a dash for none."""
-    if ms is None:
+    """Write UTC to the second; a dash for none, and for one beyond the calendar's year 9999."""
+    try:
+        return "-" if ms is None else datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError):
         return "-"
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def before(at: tuple[int, int]) -> str:

@@ -15,7 +15,7 @@ from agent.keys import key_line
 from agent.messages import knows
 from agent.outbox import Commit, Outbox
 from agent.stored import seq_of
-from tests.agent.block.chains import Gateway
+from tests.agent.block.chains import Gateway, clock_at
 from tests.agent.cli.commands import ROOT, Command
 
 
@@ -264,3 +264,27 @@ def test_every_reason_of_the_verifier_has_its_row() -> None:
         "same-number": "fork", "epoch-closed": "misplaced", "sparse-row": "unreadable-block",
     }  # fmt: skip
     assert {reason: row_of(reason) for reason in expected} == expected
+
+
+def test_a_year_that_no_calendar_has_is_a_dash(tidegate: Command, gateway: Gateway) -> None:
+    gateway.mono_ms += 1000
+    gateway.seal(2, clock=clock_at(gateway.mono_ms, utc_ms=2**53 - 1))
+    file = write(tidegate.folder, gateway)
+    assert verdict(tidegate, file, 0)["result"]["proven"]
+    said = tidegate("verify", file, "--trust", "trust.txt")
+    assert said.code == 0
+    assert "to - UTC" in said.out
+    for name in ("x.csv", "x.jsonl"):
+        assert tidegate("export", name, "--db", file, "--trust", "trust.txt").code == 0
+        assert (tidegate.folder / name).read_text().count("\n") == 102 + name.endswith(".csv")
+
+
+def test_a_copy_of_an_outbox_in_use_without_its_log_is_named(tidegate: Command, gateway: Gateway) -> None:
+    write(tidegate.folder, gateway)
+    box = Outbox(tidegate.folder / "outbox.db")
+    box.commit(Commit(blocks=tuple(gateway.sealed)))
+    (tidegate.folder / "copy.db").write_bytes((tidegate.folder / "outbox.db").read_bytes())
+    said = tidegate("verify", "copy.db", "--trust", "trust.txt")
+    box.close()
+    assert said.code == 65
+    assert "copy.db-wal" in said.err

@@ -1,0 +1,177 @@
+"""Every fault of the matrix: what happens, what has to be counted, what it may cost."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from hil.characters import Characters
+from hil.faults import Fault, FaultSizes
+from hil.virtualtime import here
+from tests.hil.fault_matrix.wires import MAKERS, UNITS, ModbusTcpWire, RtuWire, Wire
+from tests.hil.fault_matrix.world import Cell, World
+
+PATIENCE_S = 60.0
+REQUEST_BYTES = 8
+REPLY_BYTES = 15
+TCP_REPLY_BYTES = 19
+BROKEN = ("bad_checksum", "bad_frame", "no_reply", "bad-checksum", "bad-frame", "no-reply")
+
+
+def replies(fault: Fault) -> Callable[[World], Awaitable[None]]:
+    """Let the victim's next replies suffer; over when the last one has left the wire."""
+
+    async def act(world: World) -> None:
+        number = len(world.wire.log)
+        world.wire.arm(world.victim, fault, world.count)
+        await world.until(lambda: world.wire.armed == 0, PATIENCE_S)
+        hit = [one for one in world.wire.log[number:] if one.fault is fault]
+        assert hit, f"{fault} never happened"
+        world.over_ns = max(max(one.end_ns, one.reply_end_ns or 0) for one in hit)
+
+    return act
+
+
+def every_split(fault: Fault = Fault.SPLIT) -> Callable[[World], Awaitable[None]]:
+    """Let a reply pause behind each of its bytes in turn."""
+
+    async def act(world: World) -> None:
+        wire = world.wire
+        assert isinstance(wire, RtuWire | ModbusTcpWire)
+        injector = wire.line.injector if isinstance(wire, RtuWire) else wire.server.injector
+        for at in range(1, REPLY_BYTES):
+            injector.sizes = replace(injector.sizes, split_at=at)
+            world.wire.arm(world.victim, fault, 1)
+            await world.until(lambda: world.wire.armed == 0, PATIENCE_S)
+
+    return act
+
+
+async def silence(world: World) -> None:
+    """Nobody answers for a while."""
+    world.wire.mute(UNITS, muted=True)
+    await world.wait(_length_s(world))
+    world.wire.mute(UNITS, muted=False)
+
+
+def noise(make: Callable[[random.Random, int], bytes]) -> Callable[[World], Awaitable[None]]:
+    """Keep the wire busy with bytes of nobody."""
+
+    async def act(world: World) -> None:
+        end_s = here().time() + _length_s(world)
+        while here().time() < end_s:
+            await world.wait(world.wire.noise(make(world.rand, 50)))
+
+    return act
+
+
+def spoken(change: Callable[[random.Random, Characters], Characters]) -> Callable[[World], Awaitable[None]]:
+    """Let the victim speak with other settings for a while."""
+
+    async def act(world: World) -> None:
+        wire = world.wire
+        assert isinstance(wire, RtuWire)
+        wire.speak(world.victim, change(world.rand, wire.settings))
+        await world.wait(_length_s(world) + wire.period_s)
+        wire.speak(world.victim, None)
+
+    return act
+
+
+async def unplugged(world: World) -> None:
+    """Pull the adapter at some byte of an exchange and put it back."""
+    await pull(world, world.rand.randint(1, REQUEST_BYTES + REPLY_BYTES))
+
+
+async def pull(world: World, at: int) -> None:
+    """Pull the adapter at byte ``at`` of an exchange and put it back after a while."""
+    world.wire.pull_at(at)
+    assert await world.until(lambda: world.wire.pulled, PATIENCE_S), f"byte {at} never came"
+    await world.wait(_length_s(world))
+    world.wire.put_back()
+
+
+async def nothing(world: World) -> None:
+    """Let the wire be as it is."""
+    await world.wait(3 * world.wire.period_s)
+
+
+def _length_s(world: World) -> float:
+    """Give a length in time: within a period, or longer than any device is waited for."""
+    return world.rand.uniform(0.05, 0.3) if world.count == 1 else world.rand.uniform(1, 9) * world.wire.period_s
+
+
+def _other_baud(rand: random.Random, own: Characters) -> Characters:
+    return replace(own, baud=rand.choice([baud for baud in (2400, 4800, 9600, 19200, 115200) if baud != own.baud]))
+
+
+def _other_parity(rand: random.Random, own: Characters) -> Characters:
+    return replace(own, parity=rand.choice("EO"))
+
+
+def _echoing(rand: random.Random, sizes: FaultSizes) -> Wire:
+    return RtuWire(rand, sizes, echo=True)
+
+
+def _echoing_as_told(rand: random.Random, sizes: FaultSizes) -> Wire:
+    return RtuWire(rand, sizes, echo=True, echo_told=True)
+
+
+def _echo_missing(rand: random.Random, sizes: FaultSizes) -> Wire:
+    return RtuWire(rand, sizes, echo=False, echo_told=True)
+
+
+LINE = ("rtu",)
+LATER_THAN_ANY = FaultSizes(late_ns=(900_000_000, 2_500_000_000))
+NOISE = ("garbage", "glitch", "cut_short")
+
+
+def one(
+    name: str, fault: Fault, *counted: str, free: bool = False, framings: tuple[str, ...] = tuple(MAKERS)
+) -> Cell:
+    """A fault of single replies that leaves the next exchange alone."""
+    return Cell(name=name, act=replies(fault), counted=counted, free=free, framings=framings, one_is_not_death=True)
+
+
+CELLS = (
+    Cell(name="echo nobody spoke of", act=nothing, counted=("echo",), free=True, framings=LINE, make=_echoing),
+    Cell(name="echo as told", act=nothing, free=True, framings=LINE, make=_echoing_as_told),
+    Cell(
+        name="echo that is missing",
+        act=nothing,
+        counted=("echo_missing",),
+        free=True,
+        framings=LINE,
+        make=_echo_missing,
+    ),
+    one("echo by a server", Fault.ECHO, "other_reply", *NOISE, framings=("tcp",)),
+    one("glitch", Fault.GLITCH, "glitch", free=True, framings=LINE),
+    one("glitch in the stream", Fault.GLITCH, *NOISE, framings=("tcp",)),
+    one("loss", Fault.DROP, "no_reply"),
+    one("lost byte", Fault.LOSE_BYTE, *BROKEN, *NOISE),
+    one("flip", Fault.FLIP, *BROKEN, "other_unit", "other_reply", "late_replies"),
+    one("garbage", Fault.GARBAGE, *BROKEN, *NOISE),
+    Cell(name="split at every byte", act=every_split(), free=True),
+    Cell(name="late", act=replies(Fault.LATE), counted=("late_replies", "bad_checksum", *NOISE)),
+    Cell(
+        name="later than any ceiling",
+        act=replies(Fault.LATE),
+        counted=("no_reply",),
+        framings=LINE,
+        sizes=LATER_THAN_ANY,
+    ),
+    one("duplicate", Fault.DUPLICATE, "surplus", "other_reply", "late_replies", *NOISE, free=True),
+    one("another unit's reply", Fault.OTHER_UNIT, "other_unit"),
+    one("truncated", Fault.TRUNCATE, *BROKEN, *NOISE),
+    one("two at once", Fault.TWO_AT_ONCE, *BROKEN, "other_unit"),
+    one("babble for an answer", Fault.BABBLE, *BROKEN, *NOISE),
+    Cell(name="babble", act=noise(lambda rand, count: rand.randbytes(count)), counted=(*BROKEN, *NOISE)),
+    Cell(name="stuck for an answer", act=replies(Fault.STUCK), counted=(*BROKEN, *NOISE)),
+    Cell(name="stuck line", act=noise(lambda _, count: bytes(count)), counted=(*BROKEN, *NOISE)),
+    Cell(name="silent line", act=silence),
+    Cell(name="wrong baud", act=spoken(_other_baud), counted=BROKEN, framings=LINE),
+    Cell(name="wrong parity", act=spoken(_other_parity), counted=BROKEN, framings=LINE),
+    Cell(name="unplugged", act=unplugged, counted=("link_down",)),
+)
+BY_NAME = {cell.name: cell for cell in CELLS}

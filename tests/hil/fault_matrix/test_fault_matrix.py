@@ -1,0 +1,41 @@
+"""The fault matrix: each fault x each framing x many seeds; never a wrong value, never a hang, back in time, counted.
+
+``TIDEGATE_LONG`` plays 200 seeds a cell; a usual run plays a few that rotate with its own seed.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+import pytest
+
+from tests.hil.fault_matrix.cells import CELLS, REPLY_BYTES, REQUEST_BYTES, TCP_REPLY_BYTES, pull
+from tests.hil.fault_matrix.wires import MAKERS
+from tests.hil.fault_matrix.world import Cell, play
+
+pytestmark = [pytest.mark.bus, pytest.mark.timeout(600)]
+
+SEEDS = 200 if os.environ.get("TIDEGATE_LONG") else 10
+PLACES = [(framing, cell) for cell in CELLS for framing in cell.framings]
+
+
+def violations(framing: str, cell: Cell, first_seed: int, count: int = SEEDS) -> list[str]:
+    return [
+        f"seed {seed}: {one}" for seed in range(first_seed, first_seed + count) for one in play(framing, cell, seed)
+    ]
+
+
+@pytest.mark.parametrize(("framing", "cell"), PLACES, ids=lambda one: one if isinstance(one, str) else one.name)
+def test_a_fault_gives_no_wrong_value_no_hang_and_is_counted_and_got_over(
+    framing: str, cell: Cell, seed: int
+) -> None:
+    assert violations(framing, cell, seed) == []
+
+
+@pytest.mark.parametrize("framing", sorted(MAKERS))
+def test_an_adapter_pulled_at_every_byte_heals(framing: str, seed: int) -> None:
+    first, last = (0, TCP_REPLY_BYTES) if framing == "tcp" else (1, REQUEST_BYTES + REPLY_BYTES)
+    for at in range(first, last + 1):
+        cell = Cell(name=f"unplugged at {at}", act=partial(pull, at=at), counted=("link_down",))
+        assert violations(framing, cell, seed, 2) == []

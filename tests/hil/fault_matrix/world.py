@@ -1,0 +1,337 @@
+"""One cell of the matrix in virtual time: real schedule, poll loop, link and device on a wire with one fault.
+
+``play`` gives what was violated, as sentences, so that a mutant can be shown to be caught.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from agent.block.record import Event
+from agent.bus import BusPoller
+from agent.claims import Life
+from agent.config import Bus, SiteDevice
+from agent.health import BusPhase
+from agent.polled import Wanted
+from agent.recording import Recorder
+from agent.wakeup import Wakeup
+from drivers.batch import Batch
+from drivers.link_counters import LinkCounters
+from drivers.profile import Fingerprint, Framing, Label, Limits, LineSettings, ModbusLocation, Point, Profile, Table
+from drivers.quality import is_bad
+from drivers.registry import AnyLink, build_device
+from drivers.sources import Device
+from hil import virtualtime
+from hil.faults import FaultSizes
+from hil.virtualtime import VirtualClock, here
+from hil.wire import Exchange
+from tests.hil.fault_matrix.wires import BLOCKS, CEILING_S, MAKERS, REGISTERS, UNITS, Wire
+
+S = 1_000_000_000
+PROBE_PAUSE_S = 4.5 + 0.3  # the longest pause and the patience after it
+REOPEN_PAUSE_S = 4.0
+MANY_DEAD_PAUSE_S = 30.0
+TCP_SLACK_S = 1.0
+WITHIN_REACH = FaultSizes(late_ns=(210_000_000, 900_000_000), babble_bytes=80)
+TCP_SIZES = FaultSizes(late_ns=(1_300_000_000, 1_900_000_000), babble_bytes=80)
+
+
+def profile_of(period_s: float, fingerprint: Fingerprint | None = None) -> Profile:
+    """Two blocks of equal length, so that their replies look alike."""
+    points = tuple(
+        Point(
+            name=f"p{address}",
+            label=Label(en="", zh=""),
+            place=ModbusLocation(table=Table.HOLDING_REGISTER, address=address),
+            unit=None,
+            scale=Decimal(1),
+            exponent=0,
+            period_s=period_s,
+        )
+        for address in (start + offset for start in BLOCKS for offset in range(REGISTERS))
+    )
+    return Profile(
+        id="test/matrix",
+        vendor="test",
+        model="matrix",
+        label=Label(en="", zh=""),
+        protocol="modbus",
+        digest=bytes(16),
+        source="",
+        proof="",
+        line=LineSettings(),
+        unit=1,
+        limits=Limits(turnaround_ms=round(CEILING_S * 1000)),
+        points=points,
+        fingerprint=fingerprint,
+    )
+
+
+@dataclass
+class Port:
+    """The port of the bus: opens links on the wire and keeps them, for their counters."""
+
+    wire: Wire
+    clock: VirtualClock
+    profile: Profile
+    links: list[AnyLink] = field(default_factory=list)
+    devices: Sequence[Device] = ()
+
+    async def open(self) -> None:
+        link = self.wire.open(self.clock)
+        self.links.append(link)
+        if not self.devices:
+            self.devices = self._build(link)
+        for device in self.devices:
+            device.use(link)  # type: ignore[attr-defined]
+
+    async def aclose(self) -> None:
+        await self.links[-1].aclose()
+
+    def _build(self, link: AnyLink) -> Sequence[Device]:
+        return [
+            build_device(
+                "modbus",
+                index=unit - 1,
+                unit=unit,
+                profile=self.profile,
+                link=link,
+                clock=self.clock,
+                framing=self.wire.framing,
+            )
+            for unit in UNITS
+        ]
+
+
+class World:
+    """One bus that is polled, its wire, and what came of it.
+
+    Attributes:
+        rand: the one source of chance.
+        victim: the unit that suffers.
+        count: how many exchanges it suffers; 1 is shorter than the dead threshold.
+        over_ns: virtual time at which the fault was over, set by the act.
+    """
+
+    def __init__(
+        self, make: Callable[[random.Random], Wire], seed: int, fingerprint: Fingerprint | None = None
+    ) -> None:
+        self.rand = random.Random(seed)
+        self.victim = self.rand.choice(UNITS)
+        self.count = 1 if seed % 2 else self.rand.randint(2, 5)
+        self.clock = VirtualClock(here())
+        self.wire = make(self.rand)
+        self.batches: list[Batch] = []
+        self.events: list[Event] = []
+        self.died: set[int] = set()
+        self.down = False
+        profile = profile_of(self.wire.period_s, fingerprint)
+        self.port = Port(self.wire, self.clock, profile)
+        self.port.devices = self.port._build(_no_link())
+        wanted = [
+            Wanted(index=unit - 1, site=SiteDevice(name=f"d{unit}", bus="b", unit=unit, profile=profile))
+            for unit in UNITS
+        ]
+        self.poller = BusPoller(
+            Bus(name="b", port="tcp://server" if self.wire.framing is Framing.TCP else "/dev/ttyX"),
+            wanted,
+            self.port,
+            recorder=Recorder(self, self.clock),
+            clock=self.clock,
+            wakeup=Wakeup(self.clock),
+            start_ns=self.clock.mono_ns(),
+        )
+        self.over_ns = 0
+
+    def offer(self, batch: Batch) -> bool:
+        self.batches.append(batch)
+        return True
+
+    def note(self, event: Event) -> None:
+        self.events.append(event)
+
+    def point_index(self, device: int, point: int) -> int:
+        return device * len(BLOCKS) * REGISTERS + point
+
+    async def until(self, condition: Callable[[], bool], patience_s: float) -> bool:
+        """Wait for a condition; False if it does not come."""
+        end_s = here().time() + patience_s
+        while not condition():
+            if here().time() >= end_s:
+                return False
+            await asyncio.sleep(0.05)
+            self.look()
+        return True
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass and watch who dies."""
+        await self.until(lambda: False, seconds)
+
+    def look(self) -> None:
+        """Note which devices are dead and whether the port is gone."""
+        for index, status in self.poller.devices():
+            if status.life is Life.DEAD:
+                self.died.add(index + 1)
+        self.down |= self.poller.status().phase is BusPhase.DOWN
+
+    def totals(self) -> Counter[str]:
+        """Counters of all links and error codes of all devices so far."""
+        found: Counter[str] = Counter()
+        for link in self.port.links:
+            found.update({name: getattr(link.counters, name) for name in LinkCounters.__dataclass_fields__})
+        for _, status in self.poller.devices():
+            found.update(dict(status.errors))
+        return found
+
+    def failures(self) -> Counter[str]:
+        """Error codes of all devices so far."""
+        found: Counter[str] = Counter()
+        for _, status in self.poller.devices():
+            found.update(dict(status.errors))
+        return found
+
+    def good_since(self, from_ns: int) -> dict[tuple[int, int], int]:
+        """Give, by unit and first point of the read, when the first good batch after ``from_ns`` was taken."""
+        first: dict[tuple[int, int], int] = {}
+        for batch in self.batches:
+            at = batch.mono_ns - self.clock.mono_offset_ns
+            if at >= from_ns and not any(is_bad(status) for status in batch.statuses):
+                first.setdefault((batch.device + 1, batch.points[0]), at)
+        return first
+
+    def wrong_values(self, stale_s: float = 0.0) -> list[str]:
+        """Compare each value with what the simulator held when it heard that very request."""
+        wrong = []
+        for batch in self.batches:
+            at = batch.mono_ns - self.clock.mono_offset_ns
+            held = _told(self.wire.log, batch.device + 1, at, stale_s)
+            for point, value, status in zip(batch.points, batch.values, batch.statuses, strict=True):
+                name = self.port.profile.points[point].name
+                if not is_bad(status) and str(value) not in [one.get(name) for one in held]:
+                    truth = [one.get(name) for one in held]
+                    wrong.append(f"unit {batch.device + 1} {name} = {value!r} at {at / S:.3f} s, but it held {truth}")
+        return wrong
+
+
+def _told(log: list[Exchange], unit: int, at_ns: int, stale_s: float) -> list[dict[str, str]]:
+    """What the unit told to its last request before ``at_ns``, and to the same one before if that may be stale."""
+    asked = [one for one in log if one.request[0] == unit and one.start_ns < at_ns]
+    if not asked:
+        return []
+    last = asked[-1]
+    return [
+        dict(one.held)
+        for one in asked
+        if one is last or (one.request == last.request and last.start_ns - one.start_ns <= stale_s * S)
+    ]
+
+
+class _NoLink:
+    name = "line"
+    counters = LinkCounters()
+
+
+def _no_link() -> AnyLink:
+    return _NoLink()  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One fault.
+
+    Attributes:
+        act: puts it on the wire of a world and returns when it is over.
+        counted: link counters or error codes of which at least one has to rise.
+        one_is_not_death: it happens to single exchanges, and one of them must not make the device count as dead.
+        free: it is survived without a failed poll.
+        framings: where it can happen.
+        stale_s: how old a value may be, where the framing cannot tell an old answer from a new one.
+        sizes: of the fault, None for the framing's usual ones.
+        make: another wire than the framing's usual one.
+    """
+
+    name: str
+    act: Callable[[World], Awaitable[None]]
+    counted: tuple[str, ...] = ()
+    free: bool = False
+    one_is_not_death: bool = False
+    framings: tuple[str, ...] = tuple(MAKERS)
+    stale_s: float = 0.0
+    sizes: FaultSizes | None = None
+    make: Callable[[random.Random, FaultSizes], Wire] | None = None
+
+
+def play(framing: str, cell: Cell, seed: int) -> list[str]:
+    """Play one cell with one seed; give what was violated, nothing if all is well."""
+    sizes = cell.sizes or (TCP_SIZES if framing == "tcp" else WITHIN_REACH)
+    make = cell.make or MAKERS[framing]
+    try:
+        found = virtualtime.run(_play(cell, lambda rand: make(rand, sizes), seed))
+    except TimeoutError:
+        return ["hang: the bus did not stop within 300 s"]
+    except RuntimeError as error:
+        if "stands still" not in str(error):
+            raise
+        return ["hang: everything waits and no timer is set"]
+    return found
+
+
+async def _play(cell: Cell, make: Callable[[random.Random], Wire], seed: int) -> list[str]:
+    world = World(make, seed)
+    async with asyncio.timeout(300), asyncio.TaskGroup() as group:
+        group.create_task(world.poller.run())
+        await world.wait(world.rand.uniform(1.5, 10) * world.wire.period_s)
+        before, failed = world.totals(), world.failures()
+        began_ns = here().time_ns()
+        await cell.act(world)
+        world.over_ns = max(world.over_ns, here().time_ns())
+        await world.wait(0.3)
+        violated = await _recovered(world)
+        await world.wait(2 * world.wire.period_s)
+        world.poller.stop()
+    if cell.one_is_not_death and world.count == 1 and world.died:
+        violated.append(f"one fault made {sorted(world.died)} count as dead")
+    violated += world.wrong_values(cell.stale_s)
+    violated += _counted(world, cell, before, failed)
+    if world.wire.inside_silence:
+        violated.append(f"{world.wire.inside_silence} requests inside t3.5")
+    if not world.wire.log or world.wire.log[-1].start_ns < began_ns:
+        violated.append("no request after the fault")
+    return violated
+
+
+async def _recovered(world: World) -> list[str]:
+    """Wait until all is normal again, at most as long as it may take."""
+    wanted = {(unit, place * REGISTERS) for unit in UNITS for place in range(len(BLOCKS))}
+    while gone := sorted(wanted - world.good_since(world.over_ns).keys()):
+        may_s = _may_take_s(world)
+        if here().time_ns() > world.over_ns + may_s * S:
+            return [f"not back to normal {may_s:.1f} s after the fault: {gone}; dead: {sorted(world.died)}"]
+        await world.wait(0.05)
+    return []
+
+
+def _may_take_s(world: World) -> float:
+    """Give how long it may take until all is normal: one poll, or one pause and a poll if somebody counts as dead."""
+    ceiling_s = CEILING_S + (TCP_SLACK_S if world.wire.framing is Framing.TCP else 0)
+    may_s = world.wire.period_s + 2 * ceiling_s + 0.2
+    if world.died:
+        may_s += MANY_DEAD_PAUSE_S if world.wire.framing is Framing.TCP else PROBE_PAUSE_S
+    if world.down:
+        may_s += REOPEN_PAUSE_S
+    return may_s
+
+
+def _counted(world: World, cell: Cell, before: Counter[str], failed: Counter[str]) -> list[str]:
+    rise = world.totals() - before
+    violated = []
+    if cell.counted and not any(rise[name] for name in cell.counted):
+        violated.append(f"not counted: none of {cell.counted} rose, only {dict(rise)}")
+    if cell.free and (lost := world.failures() - failed):
+        violated.append(f"polls failed: {dict(lost)}")
+    return violated

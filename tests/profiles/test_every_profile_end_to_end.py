@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from agent.cli.status_view import Screen
 from agent.control.client import ControlClient
 from agent.control.protocol import AskStatus
 from agent.errors import ControlError
@@ -46,20 +47,24 @@ def ask(folder: Path) -> AgentStatus | None:
     return status
 
 
-def run_until_all_is_read(stage: Stage, placed: list[Placed]) -> None:
-    """Let the agent read everything once, then stop it; fails with the devices that never answered."""
+def run_until_all_is_read(stage: Stage, placed: list[Placed]) -> AgentStatus:
+    """Let the agent read everything once, then stop it; gives how it was. Fails with the devices that never answered."""
     stage.start_agent()
     waiting = {one.name: one for one in placed}
     end = time.monotonic() + PATIENCE_S
+    last: AgentStatus | None = None
     while waiting and time.monotonic() < end and stage.agent.alive:
         time.sleep(0.5)
         status = ask(stage.folder)
+        last = status or last
         for device in status.devices if status else ():
             if device.name in waiting and read_whole(device, waiting[device.name]):
                 del waiting[device.name]
     assert stage.agent.alive, stage.agent.last_words(20)
     assert stage.agent.stop() == 0
     assert not waiting, f"not read: {sorted(waiting)}"
+    assert last is not None
+    return last
 
 
 def verified(stage: Stage) -> dict[tuple[str, str], list[dict[str, Any]]]:
@@ -115,9 +120,10 @@ def test_every_profile_reads_what_its_device_holds(
         everyone = [*placed[: last + 1], false, *placed[last + 1 :]]
         stage.site.write_text(site_text(everyone, plug_in(everyone, tmp_path, lines), tmp_path), encoding="utf-8")
         try:
-            run_until_all_is_read(stage, everyone)
+            status = run_until_all_is_read(stage, everyone)
         finally:
             stage.stop()
+    assert any("acrel-adl400 with ratios ct 40, pt 1.5" in line for line in Screen(status).lines())
     found = verified(stage)
     wrong = [fault for one in placed for fault in faults_of(one, found)]
     assert not wrong, "\n".join(wrong)

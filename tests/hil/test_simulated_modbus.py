@@ -39,7 +39,8 @@ def test_a_device_holding_the_captured_values_sends_the_captured_bytes(capture: 
     assert isinstance(values, dict)
     image = freeze(IMAGES[str(capture["model"])]("a"), {name: float(value) for name, value in values.items()})
     request, expected = bytes.fromhex(str(capture["request"])), bytes.fromhex(str(capture["reply"]))
-    answer = RtuDevice(1, image).hear(request, 0)
+    unit = 1 if request[0] == image.any_unit else request[0]
+    answer = RtuDevice(unit, image).hear(request, 0)
     assert answer is not None
     assert answer.data == expected
     told = dict(answer.held)

@@ -48,7 +48,7 @@ def ask(folder: Path) -> AgentStatus | None:
 
 
 def run_until_all_is_read(stage: Stage, placed: list[Placed]) -> AgentStatus:
-    """Let the agent read everything once, then stop it; gives how it was. Fails with the devices that never answered."""
+    """Let the agent read everything once, then stop it; gives its last status, fails with who never answered."""
     stage.start_agent()
     waiting = {one.name: one for one in placed}
     end = time.monotonic() + PATIENCE_S

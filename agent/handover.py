@@ -16,6 +16,8 @@ from drivers.batch import Batch
 
 QUEUE_READINGS: Final = 50_000
 """Readings that wait in memory at most, while the disk refuses: about 6 MB."""
+TAKEN_AT_ONCE: Final = 2_500
+"""Readings after which the desk may seal before it takes more in: what comes in a burst need not be held whole."""
 _STORAGE_KINDS: Final = frozenset(range(1, EventKind.IDENTITY_CHANGE + 1))
 
 _Item: TypeAlias = Batch | Event | tuple[SiteDevice, ...]
@@ -82,18 +84,19 @@ class Handover(ABC):
         return 0 if desk is None else self._offered - desk.settled
 
     def _drain(self, desk: Desk, now_ms: int, *, flush: bool = False) -> None:
-        """Give the desk everything that was handed over, in order; on the desk's own thread.
+        """Give the desk what was handed over, in order; on the desk's own thread.
 
-        Before the first block only one exchange unless ``flush``: a big site's first block is not to wait for all
-        that comes in meanwhile. ``_left`` tells whether more waits.
+        Without ``flush`` little at a time, and before the first block only one exchange: a big site's first block is
+        not to wait for all that comes in meanwhile. ``_left`` tells whether more waits.
         """
         inbox, self._left = self._inbox, False
+        end = self._drained + TAKEN_AT_ONCE
         while inbox:
             item = inbox.popleft()
             if isinstance(item, Batch):
                 self._drained += len(item.points)
                 desk.intake.take(item)
-                if desk.intake.opening and not flush:
+                if (desk.intake.opening or self._drained >= end) and not flush:
                     self._left = bool(inbox)
                     return
             elif isinstance(item, Event):

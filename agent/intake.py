@@ -17,8 +17,8 @@ from agent.thinning import Thinning
 from drivers.batch import Batch
 
 _NS_IN_MS: Final = 1_000_000
-_AHEAD: Final = 16
-"""Devices that are told together, once the first block is on its way."""
+_AHEAD: Final = 32
+"""Devices that are told together, once the first block is on its way: two blocks hold them."""
 
 
 class Intake:
@@ -86,7 +86,8 @@ class Intake:
     def waiting(self) -> Waiting:
         """Tell what waits to be sealed."""
         times = [ms for ms in (self._gathering.oldest_mono_ms, self._events_ms) if ms is not None]
-        return Waiting(readings=len(self._gathering), oldest_ms=min(times, default=None), urgent=self._urgent)
+        urgent = self._urgent or (self._dictionary.owes and not self.opening)
+        return Waiting(readings=len(self._gathering), oldest_ms=min(times, default=None), urgent=urgent)
 
     def empty(self) -> bool:
         """Whether nothing waits."""
@@ -95,11 +96,14 @@ class Intake:
     def events(self, now_ms: int, *, flush: bool) -> tuple[Event, ...]:
         """Take out every event that waits, in the order they came, and then what was shed.
 
-        The first block with readings tells only their devices; the rest, and what was noted of it, comes in the next.
+        The first block with readings tells only their devices; the rest, and what was noted of it, comes in the next
+        ones, a few devices at a time.
         """
         shed = self._thinning.events(now_ms, at_once=flush or not self.pressure)
-        if flush or not self.opening or not self._gathering:
+        if flush or (self.opening and not self._gathering):
             self._events += self._dictionary.rest(now_ms)
+        elif not self.opening:
+            self._events += self._dictionary.some(now_ms, _AHEAD)
         self.opening = False
         if self._dictionary.owes:
             events = tuple(self._events)

@@ -110,6 +110,10 @@ class SiteDictionary:
         wanted = [index for position, index in enumerate(self._owed) if index <= device or position < least]
         return self._told(wanted, mono_ms)
 
+    def some(self, mono_ms: int, most: int) -> tuple[Event, ...]:
+        """Give the events 3 of the first ``most`` devices that are owed."""
+        return self._told(list(self._owed)[:most], mono_ms)
+
     def rest(self, mono_ms: int) -> tuple[Event, ...]:
         """Give the events 3 of every device that is owed."""
         return self._told(list(self._owed), mono_ms)

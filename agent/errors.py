@@ -46,6 +46,12 @@ class StorageError(AgentError):
     code = "storage-failed"
 
 
+class AlreadyRunningError(StorageError):
+    """Another agent owns the outbox: two of them would sign one number twice."""
+
+    code = "already-running"
+
+
 class DiskFullError(StorageError):
     """No room on the disk: as StorageError; receipted blocks may go so that sealing can go on."""
 

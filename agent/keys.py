@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from agent.block.errors import FormError
 from agent.block.public_key import PublicKey, key_id
 from agent.errors import ConfigError, KeyUnavailableError
+from agent.finding import Finding
 
 __all__ = ["FileKeyStore", "KeyStore", "NamedKey", "SigningKey", "key_id", "key_line", "load_trust", "parse_key_line"]
 
@@ -269,9 +270,17 @@ def load_trust(path: Path) -> tuple[NamedKey, ...]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise ConfigError(str(path), f"cannot read the trust file: {reason}") from error
-    return tuple(
-        parse_key_line(line, f"{path}:{number}:1")
-        for number, line in enumerate(lines, start=1)
-        if line.strip() and not line.lstrip().startswith("#")
-    )
+        raise _bad_trust(str(path), f"cannot read it: {reason}") from error
+    try:
+        return tuple(
+            parse_key_line(line, f"{path}:{number}:1")
+            for number, line in enumerate(lines, start=1)
+            if line.strip() and not line.lstrip().startswith("#")
+        )
+    except ConfigError as error:
+        raise _bad_trust(error.where, error.what) from error
+
+
+def _bad_trust(where: str, what: str) -> ConfigError:
+    finding = Finding(code="bad-trust", params={"detail": what}, where=where)
+    return ConfigError(where, f"the trust file is wrong: {what}", findings=(finding,))

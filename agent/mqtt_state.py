@@ -47,6 +47,7 @@ class Trouble(Enum):
     NO_SUBSCRIBERS = "uplink-no-subscribers"
     NO_RECEIPT = "uplink-no-receipt"
     RECEIPT_DISAGREES = "uplink-receipt-disagrees"
+    RECEIPT_KEY = "uplink-receipt-key"
 
 
 class Outcome(Enum):

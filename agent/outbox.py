@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import quote
 
 from agent.block.record import SealedBlock
-from agent.errors import ChainDamagedError, DiskFullError, StorageError
+from agent.errors import AlreadyRunningError, ChainDamagedError, DiskFullError, StorageError
 from agent.stored import StoredBlock, place_of, seq_of
 
 _SCHEMA: Final = Path(__file__).parent / "outbox_schema"
@@ -360,7 +360,7 @@ def _lock(path: Path) -> int:
     except OSError as error:
         os.close(handle)
         if error.errno in (errno.EAGAIN, errno.EACCES):
-            raise StorageError(f"another agent is running on {path}") from error
+            raise AlreadyRunningError(f"another agent has {path}") from error
         raise StorageError(f"cannot lock {path}: {error.strerror}") from error
     return handle
 

@@ -36,6 +36,7 @@ class Standing:
         self._receipt_facts: Facts = ()
         self._patience_s = RECEIPT_PATIENCE_S
         self._due_s: float | None = None
+        self._other_kid = ""
 
     @property
     def trouble(self) -> tuple[Trouble | None, Facts]:
@@ -70,9 +71,13 @@ class Standing:
         self._not_before_s = 0.0  # the platform is there: whatever the broker said about subscribers is over
         if not progress:
             return
-        self._receipt = None
+        self._receipt, self._other_kid = None, ""
         self._patience_s = RECEIPT_PATIENCE_S
         self._due_s = now_s + self._patience_s if waiting else None
+
+    def signed_by_another(self, kid: str) -> None:
+        """Another key signed a receipt: anyone may send one, so it tells only if no good one comes."""
+        self._other_kid = kid
 
     def disagrees(self, facts: Facts) -> None:
         """A receipt names a block that is not ours. Stands until a receipt fits again."""
@@ -83,9 +88,9 @@ class Standing:
         """Tell, once for each growing pause, that a receipt should have come by now."""
         if self._due_s is None or now_s < self._due_s:
             return False
-        if self._receipt is None:
-            self._receipt = Trouble.NO_RECEIPT
-            self._receipt_facts = (("seconds", f"{self._patience_s:.0f}"),)
+        if self._receipt in (None, Trouble.NO_RECEIPT):
+            self._receipt = Trouble.RECEIPT_KEY if self._other_kid else Trouble.NO_RECEIPT
+            self._receipt_facts = (("seconds", f"{self._patience_s:.0f}"), ("kid", self._other_kid))
         self._patience_s = min(MOST_PAUSE_S, self._patience_s * 2)
         self._due_s = now_s + self._patience_s
         return True

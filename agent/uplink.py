@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from agent.block.cose import PublicKey
+from agent.block.cose import PublicKey, parse_sign1
 from agent.block.errors import BlockError
 from agent.block.messages import Receipt, Resend, read_receipt, read_resend
 from agent.config import Uplink as UplinkSettings
@@ -292,8 +292,17 @@ class Uplink:
                     self._wake.set()
                     return
         except BlockError:  # not signed by the platform: anyone may have sent it
-            pass
+            self._note_other_key(message)
         self._counts["ignored"] += 1
+
+    def _note_other_key(self, message: Incoming) -> None:
+        """Remember who signed a receipt in vain: with a wrong ``receipt_key`` that is the platform itself."""
+        if message.topic != self._topics.receipt:
+            return
+        with suppress(BlockError):
+            kid = parse_sign1(message.payload).kid
+            if kid != self._kid:
+                self._standing.signed_by_another(kid.hex())
 
     async def _settle_receipts(self) -> None:
         """Hand receipts to storage, which prunes."""

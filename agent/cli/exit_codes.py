@@ -31,6 +31,7 @@ OF_CODE = {
     "agent-unreachable": ExitCode.NO_ANSWER,
     "agent-error": ExitCode.NO,
     "disk-full": ExitCode.IO,
+    "already-running": ExitCode.TRY_LATER,
     "bus-lent": ExitCode.TRY_LATER,
     "not-allowed": ExitCode.NOT_ALLOWED,
     "request-failed": ExitCode.NO,

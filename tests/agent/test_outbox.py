@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.block.record import SealedBlock
-from agent.errors import ChainDamagedError, DiskFullError, StorageError
+from agent.errors import AlreadyRunningError, ChainDamagedError, DiskFullError, StorageError
 from agent.outbox import LAST_SEQ, Commit, Destination, Outbox, read_blocks
 from agent.stored import place_of, seq_of
 
@@ -118,7 +118,7 @@ def test_loose_blocks_come_oldest_first_without_those_that_stay(outbox: Outbox) 
 
 
 def test_a_second_agent_is_kept_out(tmp_path: Path, outbox: Outbox) -> None:
-    with pytest.raises(StorageError, match="another agent"):
+    with pytest.raises(AlreadyRunningError, match="another agent"):
         Outbox(tmp_path / "outbox.db")
     outbox.close()
     Outbox(tmp_path / "outbox.db").close()

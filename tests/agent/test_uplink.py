@@ -385,6 +385,22 @@ async def test_when_no_receipt_comes_the_oldest_block_goes_again_and_the_reason_
         await until(lambda: uplink.status().trouble is None)
 
 
+async def test_a_wrong_receipt_key_is_named_when_receipts_come_and_none_counts(
+    platform: SigningKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.standing.RECEIPT_PATIENCE_S", 0.3)
+    other = FileKeyStore(tmp_path / "other").create_identity()
+    shelf = Shelf((0, 0), (0, 1))
+    async with serving(shelf, platform, Script()) as (peer, uplink):
+        await until(lambda: uplink.status().trouble is Trouble.NO_RECEIPT)
+        peer.push(TOPICS.receipt, receipt_of(other, shelf.blocks[1]))
+        await until(lambda: uplink.status().trouble is Trouble.RECEIPT_KEY)
+        assert other.kid.hex() in sentence_of(uplink.status())
+        assert shelf.outcomes == []
+        peer.push(TOPICS.receipt, receipt_of(platform, shelf.blocks[1]))
+        await until(lambda: uplink.status().trouble is None)
+
+
 async def test_an_unreachable_broker_is_the_trouble_and_the_blocks_stay(platform: SigningKey) -> None:
     shelf = Shelf((0, 0))
     settings = UplinkSettings(url="mqtt://127.0.0.1:1", receipt_key=key_line(platform.spki, "city"))

@@ -288,3 +288,13 @@ def test_a_copy_of_an_outbox_in_use_without_its_log_is_named(tidegate: Command, 
     box.close()
     assert said.code == 65
     assert "copy.db-wal" in said.err
+
+
+@pytest.mark.parametrize("line", ["ed25519 AAAA x", "-----BEGIN PUBLIC KEY-----"])
+def test_a_wrong_trust_file_is_named_as_one(tidegate: Command, gateway: Gateway, line: str) -> None:
+    file = write(tidegate.folder, gateway)
+    (tidegate.folder / "trust.txt").write_text(f"# ours\n{line}\n")
+    said = tidegate("verify", file, "--trust", "trust.txt")
+    assert said.code == 78
+    assert "trust.txt:2:1: error: The trust file is wrong" in said.err
+    assert "site file" not in said.err

@@ -35,6 +35,7 @@ from agent.opening import Profiles, RegistryPort
 from agent.recording import Recorder
 from agent.sdnotify import Notifier
 from agent.storage import Storage, StorageSettings
+from agent.tapping import BusTap
 from drivers.sanitize import sanitize
 
 if TYPE_CHECKING:
@@ -100,12 +101,15 @@ class Agent:
         self._pause = TimerfdPause()
         profiles = Profiles()
         self._uplinks: list[Uplink] = []
+        self._taps: dict[str, BusTap] = {}
         self._started_ns = around.clock.mono_ns()
         self._stop: asyncio.Event = asyncio.Event()
         self._reload_wanted = asyncio.Event()
         self._buses = Buses(
             register=self._storage.register,
-            make_port=lambda bus, wanted: RegistryPort(bus, wanted, profiles, clock=around.clock, pause=self._pause),
+            make_port=lambda bus, wanted: RegistryPort(
+                bus, wanted, profiles, clock=around.clock, pause=self._pause, tap=self._tap_of(bus.name)
+            ),
             recorder=Recorder(self._storage, around.clock),
             clock=around.clock,
         )
@@ -241,7 +245,10 @@ class Agent:
         return ReloadAnswer(restarted=answer.restarted, removed=answer.removed, needs_restart=fixed)
 
     def _desk(self) -> AgentDesk:
-        return AgentDesk(self._buses, self._clock, status=self._status, reload=self._reload)
+        return AgentDesk(self._buses, self._clock, status=self._status, reload=self._reload, tap_of=self._tap_of)
+
+    def _tap_of(self, bus: str) -> BusTap:
+        return self._taps.setdefault(bus, BusTap(self._clock))
 
     def _status(self) -> AgentStatus:
         buses, devices = self._buses.statuses()

@@ -30,6 +30,7 @@ VERBS: Final[dict[str, dict[str, str]]] = {
         "status": N_("Lines, outbox, uplink, trust and clock on one screen."),
         "read": N_("Read devices now, also while the agent runs."),
         "scan": N_("Find devices of unknown speed, parity and address."),
+        "monitor": N_("Listen to a line: requests, replies and noise, decoded."),
         "solve": N_("Registers and a displayed value to type, word order and scale."),
         "ports": N_("Serial ports: names, adapters, who holds them."),
     },

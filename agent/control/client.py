@@ -17,11 +17,13 @@ from agent.control.protocol import (
     AskRead,
     AskReload,
     AskStatus,
+    AskTap,
     Failure,
     LeaseAnswer,
     ReadAnswer,
     ReloadAnswer,
     RequestFailedError,
+    TapAnswer,
     address_of,
     socket_path,
 )
@@ -74,6 +76,8 @@ class ControlClient:
     def ask(self, ask: AskReload) -> ReloadAnswer: ...
     @overload
     def ask(self, ask: AskLease) -> LeaseAnswer: ...
+    @overload
+    def ask(self, ask: AskTap) -> TapAnswer: ...
     def ask(self, ask: Ask) -> Answer:
         """Send a request and wait for its answer.
 

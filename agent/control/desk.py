@@ -14,6 +14,7 @@ from agent.control.protocol import (
     MOST_LEASE_S,
     AskLease,
     AskRead,
+    AskTap,
     DeviceValues,
     Failure,
     LeaseAnswer,
@@ -21,12 +22,14 @@ from agent.control.protocol import (
     ReadAnswer,
     ReloadAnswer,
     RequestFailedError,
+    TapAnswer,
 )
 from agent.control.server import Lease
 from agent.errors import ConfigError
 from agent.health import AgentStatus
 from agent.polled import Wanted
 from agent.questions import BusLentError
+from agent.tapping import BusTap
 from drivers.batch import Batch, Value
 from drivers.clock import Clock
 from drivers.errors import DriverError, LinkDownError, NoReplyError, RefusedError
@@ -60,11 +63,13 @@ class AgentDesk:
         *,
         status: Callable[[], AgentStatus],
         reload: Callable[[], Awaitable[ReloadAnswer]],
+        tap_of: Callable[[str], BusTap],
     ) -> None:
         self._buses = buses
         self._clock = clock
         self._status = status
         self._reload = reload
+        self._tap_of = tap_of
 
     def status(self) -> AgentStatus:
         """Everything at a glance."""
@@ -106,6 +111,15 @@ class AgentDesk:
             raise _failure(error.code, str(error)) from error
         bus = poller.bus
         return BusLease(LeaseAnswer(bus=bus.name, port=bus.port, line=bus.line, seconds=ask.seconds), poller, loan)
+
+    def tap(self, ask: AskTap) -> TapAnswer:
+        """Tell what passed on a serial bus."""
+        poller = self._buses.find(ask.bus)
+        if poller is None:
+            raise _failure("unknown-bus", f"the site has no bus {ask.bus!r} with devices")
+        if poller.bus.port.startswith("tcp:"):
+            raise _failure("no-serial-line", poller.bus.port)
+        return TapAnswer(bus=ask.bus, pieces=tuple(self._tap_of(ask.bus).take(ask.after)))
 
     async def _device(self, wanted: Wanted, poller: BusPoller, names: tuple[str, ...]) -> DeviceValues:
         """Do every exchange that holds a wanted point, each in a turn of its own."""

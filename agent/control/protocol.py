@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 
 from agent.errors import AgentError
 from agent.health import AgentStatus
+from agent.tapping import Piece
 from drivers.profile import LineSettings
 
 SOCKET_NAME: Final = "control.sock"
@@ -85,7 +86,19 @@ class AskLease:
     seconds: float
 
 
-Ask: TypeAlias = AskStatus | AskRead | AskReload | AskLease
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskTap:
+    """What passed on this bus? Answer: ``TapAnswer``; the first one begins to keep it. Ask again within 10 s.
+
+    Attributes:
+        after: number of the last piece that is known, 0 at first.
+    """
+
+    bus: str
+    after: int = 0
+
+
+Ask: TypeAlias = AskStatus | AskRead | AskReload | AskLease | AskTap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +168,15 @@ class LeaseAnswer:
     seconds: float
 
 
-Answer: TypeAlias = AgentStatus | ReadAnswer | ReloadAnswer | LeaseAnswer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TapAnswer:
+    """Pieces in order; a hole in their numbers is what was not kept."""
+
+    bus: str
+    pieces: tuple[Piece, ...]
+
+
+Answer: TypeAlias = AgentStatus | ReadAnswer | ReloadAnswer | LeaseAnswer | TapAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,9 +197,11 @@ class RequestFailedError(AgentError):
         self.failure = failure
 
 
-ASKS: Final = MappingProxyType({"status": AskStatus, "read": AskRead, "reload": AskReload, "lease": AskLease})
+ASKS: Final = MappingProxyType(
+    {"status": AskStatus, "read": AskRead, "reload": AskReload, "lease": AskLease, "tap": AskTap}
+)
 ANSWERS: Final = MappingProxyType(
-    {AskStatus: AgentStatus, AskRead: ReadAnswer, AskReload: ReloadAnswer, AskLease: LeaseAnswer}
+    {AskStatus: AgentStatus, AskRead: ReadAnswer, AskReload: ReloadAnswer, AskLease: LeaseAnswer, AskTap: TapAnswer}
 )
 FOR_VIEWERS: Final = frozenset({AskStatus})
 """What everyone who can open the socket may ask; the rest touches buses or the configuration."""

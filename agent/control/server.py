@@ -19,12 +19,14 @@ from agent.control.protocol import (
     AskLease,
     AskRead,
     AskStatus,
+    AskTap,
     Failure,
     LeaseAnswer,
     ReadAnswer,
     ReloadAnswer,
     RequestFailedError,
     Role,
+    TapAnswer,
     address_of,
 )
 from agent.control.wire import MAX_LINE_BYTES, WireError, from_json, read_object, to_json, write_line
@@ -67,6 +69,10 @@ class Desk(Protocol):
 
     async def lease(self, ask: AskLease) -> Lease:
         """Lend a bus."""
+        ...
+
+    def tap(self, ask: AskTap) -> TapAnswer:
+        """Tell what passed on a bus."""
         ...
 
 
@@ -153,6 +159,8 @@ class ControlServer:
             return self._desk.status()
         if isinstance(ask, AskRead):
             return await self._desk.read(ask)
+        if isinstance(ask, AskTap):
+            return self._desk.tap(ask)
         if isinstance(ask, AskLease):
             lease = await self._desk.lease(ask)
             leases.append(lease)

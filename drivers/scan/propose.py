@@ -92,7 +92,9 @@ async def propose(
         LinkDownError: the port is gone.
     """
     found: list[Proposal] = []
-    ordered = sorted(profiles, key=lambda p: (p.unit != unit, p.line != settings, p.id))
+    ordered = sorted(
+        (p for p in profiles if p.protocol == "modbus"), key=lambda p: (p.unit != unit, p.line != settings, p.id)
+    )
     for profile in ordered:
         proposal = await _try(profile, unit, settings, line, make_device)
         if proposal is not None:

@@ -24,6 +24,7 @@ from agent.control.protocol import (
     AskRead,
     AskReload,
     AskStatus,
+    AskTap,
     DeviceValues,
     Failure,
     LeaseAnswer,
@@ -32,6 +33,7 @@ from agent.control.protocol import (
     ReloadAnswer,
     RequestFailedError,
     Role,
+    TapAnswer,
     socket_path,
 )
 from agent.control.server import MOST_CLIENTS, ControlServer, Lease, role_of
@@ -40,6 +42,7 @@ from agent.errors import ControlError
 from agent.health import AgentStatus, BusPhase, BusStatus, DeviceStatus, ReadStatus
 from agent.mqtt_state import LinkState, Outcome, Phase, Trouble
 from agent.stored import DestinationStatus, Pressure, StorageStatus
+from agent.tapping import Piece
 from agent.uplink_status import UplinkStatus
 from drivers.profile import LineSettings, Parity
 
@@ -116,6 +119,13 @@ class Desk:
     async def reload(self) -> ReloadAnswer:
         return ReloadAnswer(restarted=("b",))
 
+    def tap(self, ask: AskTap) -> TapAnswer:
+        pieces = (
+            Piece(number=1, utc_ns=5, sent=True, data=b"\x01\x03"),
+            Piece(number=2, utc_ns=9, sent=False, data=b""),
+        )
+        return TapAnswer(bus=ask.bus, pieces=tuple(piece for piece in pieces if piece.number > ask.after))
+
     async def lease(self, ask: AskLease) -> Lease:
         line = LineSettings(baud=2400, parity=Parity.EVEN)
         self.leases.append(Lent(LeaseAnswer(bus=ask.bus, port="/dev/ttyX", line=line, seconds=ask.seconds)))
@@ -176,6 +186,14 @@ async def test_every_question_gets_its_answer_as_it_was_given(served: Served) ->
     assert reload == ReloadAnswer(restarted=("b",))
     assert isinstance(lease, LeaseAnswer)
     assert lease.line == LineSettings(baud=2400, parity=Parity.EVEN)
+
+
+async def test_what_passed_on_a_bus_is_told_from_a_number_on(served: Served) -> None:
+    everything, rest = await served.ask(AskTap(bus="b"), AskTap(bus="b", after=1))
+    assert isinstance(everything, TapAnswer)
+    assert [(piece.sent, piece.data) for piece in everything.pieces] == [(True, b"\x01\x03"), (False, b"")]
+    assert isinstance(rest, TapAnswer)
+    assert [piece.number for piece in rest.pieces] == [2]
 
 
 async def test_a_no_is_told_with_its_code_and_the_connection_lives_on(served: Served) -> None:

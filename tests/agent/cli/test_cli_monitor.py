@@ -1,0 +1,157 @@
+"""``tidegate monitor`` and commands at the bus beside a real agent, on pseudo-terminals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hil.fixtures import need
+from hil.ptys import PtyLine
+from hil.sim.modbus import crc16
+from hil.wire import Line
+from tests.agent.cli.commands import Command, Process
+from tests.agent.cli.test_cli_scan import line_of
+
+pytestmark = pytest.mark.technician
+OnPty = Callable[[Line], PtyLine]
+
+SITE = """schema = 1
+[site]
+name = "green"
+[state]
+dir = "state"
+[[bus]]
+name = "rs485-a"
+port = "{port}"
+[[device]]
+name = "air"
+bus = "rs485-a"
+unit = 4
+profile = "generic/xy-md02"
+every = "1 s"
+"""
+
+
+def with_crc(body: str) -> bytes:
+
+    data = bytes.fromhex(body)
+    return data + crc16(data)
+
+
+def lines_of(out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[int, str]]:
+    ours, theirs = os.openpty()
+    yield ours, os.ttyname(theirs)
+    os.close(ours)
+    os.close(theirs)
+
+
+def speak(ours: int, *frames: bytes) -> threading.Thread:
+    def work() -> None:
+        time.sleep(0.8)
+        for frame in frames:
+            os.write(ours, frame)
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_a_foreign_line_is_decoded_paired_and_captured(
+    tidegate: Command, pair: tuple[int, str], tmp_path: Path
+) -> None:
+    ours, port = pair
+    (tmp_path / "site.toml").write_text(SITE.format(port=port))
+    capture = tmp_path / "line.pcap"
+    request, reply = with_crc("040400010002"), with_crc("04040400EB0222")
+    thread = speak(ours, request, reply, b"\x00\xff", with_crc("090300000001"))
+    said = tidegate("monitor", "rs485-a", "--seconds", "2.5", "--pcap", capture, "--json")
+    thread.join()
+    assert said.code == 0, said.err
+    *events, envelope = lines_of(said.out)
+    kinds = [kind for kind, _ in groupby(one["event"] for one in events)]
+    assert kinds == ["request", "reply", "noise", "request", "no-reply"]
+    values = {one["point"]: (one["value"], one["unit"]) for one in events[1]["values"]}
+    assert values == {"temperature": ("23.5", "Cel"), "humidity": ("54.6", "%")}
+    assert envelope["result"] == {"requests": 2, "replies": 1, "silent": 1, "noise": 2, "lost": 0}
+    tshark = need("tshark", "tshark")
+    user = 'uat:user_dlts:"User 0 (DLT=147)","mbrtu","0","","0",""'
+    words = [tshark, "-r", str(capture), "-o", user, "-T", "fields", "-e", "modbus.func_code"]
+    shown = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    assert shown[:2] == ["4", "4"]
+
+
+def test_people_read_who_said_what(tidegate: Command, pair: tuple[int, str], tmp_path: Path) -> None:
+    ours, port = pair
+    (tmp_path / "site.toml").write_text(SITE.format(port=port))
+    thread = speak(
+        ours, with_crc("040400010002"), with_crc("04040400EB0222"), with_crc("040400010002"), with_crc("048402")
+    )
+    said = tidegate("monitor", "rs485-a", "--seconds", "2")
+    thread.join()
+    assert "->  unit 4  read input 0x0001 +2" in said.out
+    assert "temperature = 23.5 Cel" in said.out
+    assert "refuses: illegal address" in said.out
+    assert "2 requests, 2 replies, 0 without reply, 0 bytes of noise" in said.err
+
+
+@pytest.fixture
+def beside_agent(
+    tidegate: Command, process: Process, on_pty: OnPty, tmp_path: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """An agent that polls one device every second."""
+    port = on_pty(line_of(("generic/xy-md02", 4), ("generic/xy-md02", 6))).path
+    (tmp_path / "site.toml").write_text(SITE.format(port=port))
+    assert tidegate("init").code == 0
+    with (tmp_path / "run.log").open("wb") as log:
+        child = subprocess.Popen(process.argv("run"), cwd=tmp_path, env=process.environ, stdout=log, stderr=log)
+    deadline = time.monotonic() + 30
+    try:
+        while not tidegate("status", "--json").envelope["result"]["running"]:
+            assert child.poll() is None, (tmp_path / "run.log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        yield child
+    finally:
+        child.send_signal(signal.SIGTERM)
+        child.wait(timeout=30)
+
+
+def test_beside_a_running_agent_its_traffic_is_shown_and_a_scan_takes_turns(
+    beside_agent: subprocess.Popen[bytes], tidegate: Command, tmp_path: Path
+) -> None:
+    said = tidegate("monitor", "rs485-a", "--seconds", "2.5", "--json")
+    assert said.code == 0, said.err
+    *events, envelope = lines_of(said.out)
+    assert envelope["result"]["replies"] >= 2
+    assert envelope["result"]["noise"] == 0
+    assert {one["unit"] for one in events} == {4}
+
+    words = ("scan", "rs485-a", "--unit", "6", "--baud", "9600", "--listen", "0", "--state", tmp_path / "s.json")
+    refused = tidegate(*words)
+    assert refused.code == 75
+    assert "Bus rs485-a is in production: 1 devices are polled" in refused.err
+    scanned = tidegate(*words, "--yes", "--json")
+    assert [one["address"] for one in scanned.envelope["result"]["found"]] == [6]
+
+    added = tidegate("add", "rs485-a", "--unit", "6", "--profile", "generic/xy-md02", "--name", "second", "--yes")
+    assert added.code == 0, added.err
+    assert "The agent polls it now." in added.out
+    read = tidegate("read", "rs485-a/second", "--json").envelope["result"]
+    assert (read["via"], read["devices"][0]["error"]) == ("agent", None)
+    assert beside_agent.poll() is None

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from agent.config import BlockRules, Bus, OutboxLimits, Site, SiteDevice, SiteIdentity, Uplink
 from agent.config_address import read_address
@@ -72,15 +71,22 @@ def _identity(table: Table) -> SiteIdentity:
     label = table.text("label")
     timezone = table.text("timezone", "UTC")
     language = table.text("language", "en")
-    try:
-        ZoneInfo(timezone)
-    except (ValueError, OSError, KeyError):  # a path, a folder, a name that is not there
-        table.report("unknown-timezone", "timezone", value=timezone)
+    if timezone != "UTC":
+        _check_timezone(table, timezone)
     known = parse(language)
     if known is None:
         table.report("unknown-value", "language", key="language", value=language, known="en, zh-CN")
     table.close()
     return SiteIdentity(name=name, label=label, timezone=timezone, language=known or Language.EN)
+
+
+def _check_timezone(table: Table, timezone: str) -> None:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - 0.5 MiB
+
+    try:
+        ZoneInfo(timezone)
+    except (ValueError, OSError, KeyError):  # a path, a folder, a name that is not there
+        table.report("unknown-timezone", "timezone", value=timezone)
 
 
 def _outbox(table: Table) -> OutboxLimits:

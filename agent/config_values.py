@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 Key: TypeAlias = str | int
@@ -178,6 +177,8 @@ def _seconds(value: float) -> str:
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """Give the one of ``known`` that ``name`` was probably meant to be; empty if none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake has to pay for it
+
     return next(iter(get_close_matches(name, known, n=1, cutoff=0.6)), "")
 
 

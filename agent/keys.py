@@ -11,22 +11,26 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from agent.block.errors import FormError
-from agent.block.public_key import PublicKey, key_id
+from agent.block.public_key import ED25519_PREFIX, PublicKey, key_id
 from agent.errors import ConfigError, KeyUnavailableError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
 from agent.finding import Finding
 
 __all__ = ["FileKeyStore", "KeyStore", "NamedKey", "SigningKey", "key_id", "key_line", "load_trust", "parse_key_line"]
 
 _IDENTITY: Final = "identity.pem"
 _SESSION: Final = re.compile(r"session-(\d{1,19})\.pem")
+_PEM: Final = re.compile(rb"\s*-----BEGIN PRIVATE KEY-----\s+([A-Za-z0-9+/=]{64})\s+-----END PRIVATE KEY-----\s*")
+_PKCS8: Final = bytes.fromhex("302e020100300506032b657004220420")
+"""What stands before the 32 bytes of an Ed25519 key in its file (RFC 8410, 7): 48 bytes, one line of base64."""
 _COPY: Final = "copy the whole line as it was printed"
 _NAMES: Final = {44: "ed25519", 91: "p256"}
 
@@ -68,7 +72,7 @@ class _Ed25519:
 
     def __init__(self, key: ed25519.Ed25519PrivateKey) -> None:
         self._key = key
-        self.spki = _spki(key.public_key())
+        self.spki = ED25519_PREFIX + key.public_key().public_bytes_raw()
         self.kid = key_id(self.spki)
 
     def sign(self, data: bytes) -> bytes:
@@ -80,17 +84,19 @@ class _P256:
     alg: ClassVar[int] = -7
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - 1.3 MiB
+
         self._key = key
-        self.spki = _spki(key.public_key())
+        self.spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.kid = key_id(self.spki)
 
     def sign(self, data: bytes) -> bytes:
+        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature  # noqa: PLC0415
+
         r, s = decode_dss_signature(self._key.sign(data, ec.ECDSA(hashes.SHA256())))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-
-def _spki(public: ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey) -> bytes:
-    return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 class FileKeyStore:
@@ -155,9 +161,8 @@ class FileKeyStore:
 
     def _create(self, name: str) -> SigningKey:
         key = ed25519.Ed25519PrivateKey.generate()
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        text = base64.b64encode(_PKCS8 + key.private_bytes_raw())
+        pem = b"-----BEGIN PRIVATE KEY-----\n%b\n-----END PRIVATE KEY-----\n" % text
         path = self._folder / name
         fresh = path.with_suffix(".new")
         try:
@@ -204,8 +209,19 @@ def _session_name(epoch: int) -> str:
 
 
 def _parse_pem(pem: bytes, path: Path) -> SigningKey:
+    plain = _PEM.fullmatch(pem)
+    if plain is not None and (der := base64.b64decode(plain[1])).startswith(_PKCS8) and len(der) == len(_PKCS8) + 32:
+        return _Ed25519(ed25519.Ed25519PrivateKey.from_private_bytes(der[len(_PKCS8) :]))
+    return _parse_other(pem, path)
+
+
+def _parse_other(pem: bytes, path: Path) -> SigningKey:
+    """Any other private key; what reads it takes 1.3 MiB that the keys made here do not need."""
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
     try:
-        key = serialization.load_pem_private_key(pem, password=None)
+        key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise KeyUnavailableError(f"{path} holds no private key in PEM without a password") from None
     if isinstance(key, ed25519.Ed25519PrivateKey):

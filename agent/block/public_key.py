@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from agent.block.errors import FormError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
 
 ED25519: Final = -8
 ES256: Final = -7
@@ -21,7 +21,8 @@ SIGNATURE_BYTES: Final = 64
 
 _ED25519_SPKI_BYTES: Final = 44
 _P256_SPKI_BYTES: Final = 91
-_ED25519_PREFIX: Final = bytes.fromhex("302a300506032b6570032100")
+ED25519_PREFIX: Final = bytes.fromhex("302a300506032b6570032100")
+"""What stands before the 32 bytes of an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410, 4)."""
 _P: Final = 2**255 - 19
 _D: Final = -121665 * pow(121666, -1, _P) % _P
 _ORDER_8_Y: Final = int.from_bytes(
@@ -30,7 +31,7 @@ _ORDER_8_Y: Final = int.from_bytes(
 _SMALL_ORDER_Y: Final = frozenset({0, 1, _P - 1, _ORDER_8_Y, _P - _ORDER_8_Y})
 """y of every point whose order divides 8; with one of these as key a fixed 'signature' passes for any message."""
 
-_Loaded = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey
+_Loaded: TypeAlias = "ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey"
 
 
 def key_id(spki: bytes) -> bytes:
@@ -70,6 +71,11 @@ class PublicKey:
             if isinstance(self._key, ed25519.Ed25519PublicKey):
                 self._key.verify(signature, data)
             else:
+                # an agent whose keys are Ed25519 does without the rest of cryptography: 1.3 MiB
+                from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
+                from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+                from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature  # noqa: PLC0415
+
                 r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
                 self._key.verify(encode_dss_signature(r, s), data, ec.ECDSA(hashes.SHA256()))
         except InvalidSignature:
@@ -88,9 +94,9 @@ def _load(spki: bytes) -> PublicKey:
 
 def _ed25519(spki: bytes) -> ed25519.Ed25519PublicKey:
     """RFC 8032 5.1.3: y below p and on the curve; OpenSSL loads any 32 bytes."""
-    if not spki.startswith(_ED25519_PREFIX):
+    if not spki.startswith(ED25519_PREFIX):
         raise FormError("key-form", "44 bytes, but no Ed25519 key")
-    point = spki[len(_ED25519_PREFIX) :]
+    point = spki[len(ED25519_PREFIX) :]
     y = int.from_bytes(point, "little") & (1 << 255) - 1
     if y >= _P:
         raise FormError("key-form", "Ed25519 point not reduced")
@@ -103,6 +109,13 @@ def _ed25519(spki: bytes) -> ed25519.Ed25519PublicKey:
 
 
 def _p256(spki: bytes) -> ec.EllipticCurvePublicKey:
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as in verify
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+        Encoding,
+        PublicFormat,
+        load_der_public_key,
+    )
+
     try:
         key = load_der_public_key(spki)
     except (ValueError, UnsupportedAlgorithm) as error:

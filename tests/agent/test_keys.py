@@ -160,3 +160,28 @@ def test_a_trust_file_has_one_key_a_line(tmp_path: Path) -> None:
         load_trust(path)
     with pytest.raises(ConfigError, match="cannot read"):
         load_trust(tmp_path / "none")
+
+
+def test_a_key_file_is_what_cryptography_writes_and_reads(tmp_path: Path) -> None:
+    store = FileKeyStore(tmp_path / "keys")
+    made = store.create_identity()
+    pem = (tmp_path / "keys" / "identity.pem").read_bytes()
+    key = serialization.load_pem_private_key(pem, password=None)
+    assert isinstance(key, ed25519.Ed25519PrivateKey)
+    again = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    assert pem == again
+    public = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    assert made.spki == public
+
+
+def test_an_ed25519_key_in_another_layout_is_read_all_the_same(tmp_path: Path) -> None:
+    store = FileKeyStore(tmp_path / "keys")
+    made = store.create_identity()
+    path = tmp_path / "keys" / "identity.pem"
+    head, text, tail = path.read_text(encoding="ascii").split("\n")[:3]
+    path.write_text("\n".join([head, text[:32], text[32:], tail, ""]), encoding="ascii")
+    assert store.identity().spki == made.spki

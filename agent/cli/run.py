@@ -29,12 +29,14 @@ def command(session: Session) -> Answer:
     for finding in check.findings:
         session.out.finding(finding)
 
+    from agent.heap import use_one_heap  # noqa: PLC0415
     from agent.keys import FileKeyStore  # noqa: PLC0415
     from agent.runtime import serve  # noqa: PLC0415
 
     if not FileKeyStore(check.site.state_dir / "keys").has_identity():
         finding = Finding(code="no-state", params={"path": str(check.site.state_dir)})
         return Answer(code=ExitCode.CONFIG, findings=(finding,))
+    use_one_heap()
     try:
         serve(check.site, session.load_site)
     except ExceptionGroup as group:

@@ -71,11 +71,12 @@ def join(outbox: Outbox, kids: tuple[bytes, ...], keep_bytes: int) -> Joining:
         )
         for kid in added
     }
+    end = min(start, _first_awaited(outbox, [stored[kid] for kid in kids if kid not in fresh]))
     return Joining(
         destinations=tuple(fresh.get(kid) or stored[kid] for kid in kids),
         left=left,
         added=added,
-        gap=_missing(outbox, start) if added and start else None,
+        gap=_missing(outbox, end) if added and end else None,
         new_epoch=last is not None and start > last.seq,
     )
 
@@ -100,13 +101,27 @@ def _start(outbox: Outbox, keep_bytes: int) -> int:
     return start
 
 
+def _first_awaited(outbox: Outbox, others: list[Destination]) -> int:
+    """The first block that one of ``others`` has not receipted.
+
+    New blocks overtake the backlog: a range told to be gone in one of them would let that destination step over
+    blocks that are on their way.
+    """
+    if not others:
+        return LAST_SEQ
+    found = outbox.between(min(to.receipted_seq for to in others) + 1, LAST_SEQ, 1)
+    return found[0].seq if found else LAST_SEQ
+
+
 def _missing(outbox: Outbox, start: int) -> Gap | None:
     """Everything before ``start``, as one range: for information, it says nothing of what others receipted."""
     last, first = outbox.last, outbox.row(start)
     assert last is not None
     if first is None:
         return _gap(place_of(last.seq), last.first_reading + last.readings, last.head)
-    epoch, _ = place_of(start)
+    epoch, number = place_of(start)
+    if number:
+        return _gap((epoch, number - 1), first.first_reading, _prev(outbox, start))
     earlier = (outbox.row(seq_of(before, 0)) for before in range(epoch - 1, -1, -1))
     opened = next((row for row in earlier if row is not None), None)
     if opened is None:

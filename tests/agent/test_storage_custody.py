@@ -359,6 +359,27 @@ def test_a_new_destination_gets_an_epoch_of_its_own_when_none_is_whole(bench: Be
     stop(desk)
 
 
+@pytest.mark.parametrize("receipted", [2, 4])
+def test_what_another_destination_still_waits_for_is_not_told_to_be_gone(bench: Bench, receipted: int) -> None:
+    desk = bench.desk()
+    blocks = seal(bench, desk, 6)
+    desk.receipted(ONE, receipt(blocks[receipted]))
+    blocks += seal(bench, desk)
+    stop(desk)
+    bench.destinations = (ONE, TWO)
+    desk = bench.desk()
+    new = seal(bench, desk)
+    gaps = [gap_of(event) for block in new for event in events_of(block.message) if event.kind == EventKind.GAP]
+    assert [(gap.first, gap.last, gap.head) for gap in gaps] == [((0, 0), (0, receipted), blocks[receipted].head)]
+    assert [gap.last_reading for gap in gaps] == [sum(block.readings for block in blocks[: receipted + 1]) - 1]
+    stop(desk)
+    # new blocks overtake the backlog on their way to ONE
+    arrived = (*blocks[: receipted + 1], *new, *blocks[receipted + 1 :])
+    verdict = verify_sequence([block.message for block in arrived], Trust.of([bench.keys.identity().spki]))
+    assert verdict.proven
+    assert verdict.chains[0].declared == ()
+
+
 def test_a_new_destination_never_makes_the_outbox_overflow(bench: Bench) -> None:
     bench.destinations = ()
     bench.limits = OutboxLimits(keep_bytes=10_000)

@@ -37,8 +37,8 @@ EXAMPLE_KEYS: Final = ("source", "evidence", "framing", "request", "reply", "exp
 _PARTS: Final = frozenset((NumberType.BIT, NumberType.U8, NumberType.I8, NumberType.U16))
 _EVIDENCE: Final = {e.value: e for e in Evidence}
 FAMILIES: Final = (
-    "electricity", "air", "co2", "gas", "soil", "weather", "light", "oxygen", "water", "level", "distance", "contact",
-    "relay", "drive", "coupler", "bench",
+    "electricity", "air", "co2", "gas", "soil", "weather", "light", "oxygen", "water", "heat", "level", "distance",
+    "contact", "relay", "drive", "coupler", "bench",
 )  # fmt: skip
 _PROTOCOL: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # drivers.registry knows which there are
 _PARITIES: Final = {p.name.lower(): p for p in Parity}

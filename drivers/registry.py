@@ -21,6 +21,9 @@ from drivers.wire_protocol import LinkedDevice, Placed, WireProtocol
 _PROTOCOLS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     # name in a profile: module that has it in its PROTOCOLS, loaded when wanted; names for `decode` if others
     "modbus": ("drivers.protocols.modbus_wire", "modbus-rtu", "modbus-ascii", "modbus-tcp"),
+    "dlt645-2007": ("drivers.protocols.dlt645",),
+    "dlt645-1997": ("drivers.protocols.dlt645",),
+    "cjt188": ("drivers.protocols.cjt188",),
 })  # fmt: skip
 
 T = TypeVar("T")

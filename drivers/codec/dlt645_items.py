@@ -63,14 +63,19 @@ class Item:
 
 def items(edition: Edition, identifier: str, size: int) -> tuple[Item, ...] | None:
     """Give what ``size`` bytes under ``identifier`` hold, in order; None if that is not known or does not fit."""
-    find = _items_2007 if edition is Edition.V2007 else _items_1997
-    found = list(_filling(find(identifier), size))
+    found = list(_filling(iter(offered(edition, identifier)), size))
     return tuple(found) if found and sum(item.size for item in found) == size else None
 
 
-def _filling(offered: Iterator[Item], size: int) -> Iterator[Item]:
-    """Take from ``offered`` until the bytes are used up: a block is as long as the meter has phases or tariffs."""
-    for item in offered:
+def offered(edition: Edition, identifier: str) -> tuple[Item, ...]:
+    """Give everything that may stand under ``identifier``, the longest block; nothing if it is not known."""
+    find = _items_2007 if edition is Edition.V2007 else _items_1997
+    return tuple(find(identifier))
+
+
+def _filling(longest: Iterator[Item], size: int) -> Iterator[Item]:
+    """Take from ``longest`` until the bytes are used up: a block is as long as the meter has phases or tariffs."""
+    for item in longest:
         if size <= 0:
             return
         size -= item.size

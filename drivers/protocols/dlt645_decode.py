@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
+from drivers.captured import first_frame, replies
 from drivers.codec import dlt645
 from drivers.codec.dlt645 import Dlt645Frame, Edition, reply_decoder, stream_decoder
 from drivers.codec.dlt645_items import items
 from drivers.codec.dlt645_load import is_load, load_values
-from drivers.codec.framing import Noise, NoiseReason
+from drivers.codec.summed import SummedReplyDecoder
 from drivers.decoded import DecodeError, DecodeFault, FrameReader, Quantity
 
 _WRITES = {
@@ -23,9 +24,9 @@ def reader(edition: Edition) -> FrameReader:
     """Make what reads captured replies of one edition; raises DecodeError for what is no reply."""
 
     def read(request: bytes | None, response: bytes, context: Mapping[str, object]) -> tuple[Quantity, ...]:  # noqa: ARG001
-        asked = None if request is None else _request(request)
+        matching = None if request is None else _matching(edition, request)
         found: list[Quantity] = []
-        for frame in _replies(edition, asked, response):
+        for frame in replies(stream_decoder(), matching, response, lambda frame: frame.is_reply):
             found.append(Quantity(quantity="meter_address", value=frame.address))
             found += said(edition, frame)
         return tuple(found)
@@ -79,31 +80,6 @@ def _refusal(edition: Edition, frame: Dlt645Frame) -> Quantity:
     return Quantity(quantity="exception", value=True)
 
 
-def _request(request: bytes) -> Dlt645Frame:
-    decoder = stream_decoder()
-    for event in (*decoder.feed(request), *decoder.flush()):
-        if not isinstance(event, Noise):
-            return event
-    raise DecodeError(DecodeFault.BAD_CHECKSUM, "the request is no whole frame with a right checksum")
-
-
-def _replies(edition: Edition, asked: Dlt645Frame | None, response: bytes) -> Iterator[Dlt645Frame]:
-    """Give the reply to the request; without one every reply there is."""
-    decoder = stream_decoder()
-    events = [*decoder.feed(response), *decoder.flush()]
-    frames = [event for event in events if not isinstance(event, Noise) and event.is_reply]
-    if frames and asked is not None:
-        body = dlt645.encode(asked.address, asked.control, asked.data)
-        matching = reply_decoder(body, edition)
-        answers = [e for e in (*matching.feed(response), *matching.flush()) if not isinstance(e, Noise)]
-        if not answers:
-            raise DecodeError(DecodeFault.REPLY_MISMATCH, "no frame here answers this request")
-        frames = answers[:1]
-    if frames:
-        yield from frames
-    elif any(isinstance(event, Noise) and event.reason is NoiseReason.BAD_CHECKSUM for event in events):
-        raise DecodeError(DecodeFault.BAD_CHECKSUM, "the checksum is wrong")
-    elif any(not isinstance(event, Noise) for event in events):
-        raise DecodeError(DecodeFault.NO_REPLY, "this is a request; a reply is needed")
-    else:
-        raise DecodeError(DecodeFault.BAD_FRAME, f"there is no whole frame in these {len(response)} bytes")
+def _matching(edition: Edition, request: bytes) -> SummedReplyDecoder[Dlt645Frame]:
+    asked = first_frame(stream_decoder(), request)
+    return reply_decoder(dlt645.encode(asked.address, asked.control, asked.data), edition)

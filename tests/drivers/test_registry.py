@@ -13,7 +13,7 @@ from drivers.link_rtu import RtuLink
 from drivers.link_tcp import TcpLink
 from drivers.profile import LineSettings
 from drivers.profile_load import builtin_roots, find_profile, load_profile
-from drivers.registry import DECODERS, build_device, open_link, tcp_address
+from drivers.registry import DECODERS, build_device, find_protocol, open_link, protocol_names, tcp_address
 from hil.virtualtime import VirtualClock, VirtualLoop, VirtualPause
 
 _CLOCK = VirtualClock(VirtualLoop())
@@ -79,4 +79,10 @@ def test_an_unknown_protocol_is_a_profile_error() -> None:
 
 
 def test_decoders_are_named_by_protocol_and_framing() -> None:
-    assert sorted(DECODERS) == ["modbus-ascii", "modbus-rtu", "modbus-tcp"]
+    assert {"modbus-ascii", "modbus-rtu", "modbus-tcp", "dlt645-2007", "cjt188"} <= set(DECODERS)
+
+
+@pytest.mark.parametrize("name", protocol_names())
+def test_every_line_of_the_registry_loads_and_has_the_decoders_it_names(name: str) -> None:
+    assert find_protocol(name, "here").decoders.keys() <= set(DECODERS)
+    assert all(callable(DECODERS[one]) for one in find_protocol(name, "here").decoders)

@@ -12,7 +12,8 @@ UNITS: Final = frozenset(
         "J", "kJ", "MJ", "GJ", "Hz", "kHz", "Ohm", "kOhm", "Cel", "K", "deg", "rad",
         "m", "mm", "cm", "km", "m2", "m3", "L", "mL", "m3/h", "L/h", "L/min", "L/s", "m3/s", "m/s", "km/h", "mm/h",
         "mm/s", "g/kg",
-        "kg", "g", "mg", "t", "kg/h", "Pa", "hPa", "kPa", "MPa", "bar", "mbar", "mm[Hg]", "lx", "klx", "W/m2", "umol/m2/s",
+        "kg", "g", "mg", "t", "kg/h", "Pa", "hPa", "kPa", "MPa", "bar", "mbar", "mm[Hg]",
+        "lx", "klx", "W/m2", "umol/m2/s",
         "mg/L", "ug/L", "ug/m3", "mg/m3", "mg/kg", "g/L", "uS/cm", "mS/cm", "S/m", "[NTU]", "dB", "dB[SPL]", "dB(A)",
         "s", "ms", "us", "min", "h", "d", "mo", "a", "B", "kB", "kcal", "{step}", "kg/m3", "mol/L", "mmol/L", "bit/s",
     }

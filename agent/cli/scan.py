@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from drivers.scan.search import Progress
 
 _MOST_UNIT = 247
+_NETWORK_SWITCH_S = 0.2  # a device server is asked for each setting and answers
 _HELP = N_("""Find devices on a line without knowing speed, parity or address.
 
 \b
@@ -89,7 +90,8 @@ def _prepare(session: Session, target: Target, wishes: dict[str, object]) -> tup
     state = wishes["state"]
     record = Path(state) if isinstance(state, str) else _record_path(session, bus.port)
     progress = _progress(session, record) if wishes["resume"] else None
-    search = Search(plan, {maker.protocol: maker}, progress=progress)
+    switch_s = _NETWORK_SWITCH_S if "://" in bus.port else bus.adapter.switch_ms / 1000
+    search = Search(plan, {maker.protocol: maker}, progress=progress, switch_s=switch_s)
     ticker = Ticker(session.out)
     stop_after, listen_s = wishes["stop_after"], wishes["listen_s"]
     work = Work(

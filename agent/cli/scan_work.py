@@ -26,6 +26,7 @@ from drivers.sources import Device
 SLICE_S: Final = 4.0
 REST_S: Final = 2.0
 _SAVE_EVERY_S: Final = 5.0
+_NETWORK_S: Final = 0.1  # what a device server's network may add to an answer
 _FEW_BYTES: Final = 3  # an unbiased line makes a glitch now and then
 
 
@@ -104,7 +105,8 @@ class Work:
         bus = self.target.bus
         stream = await open_stream(bus.port, bus.line, bus.adapter)
         switch_s = bus.adapter.switch_ms / 1000
-        line = ScanLine(stream, clock=self.clock, pause=self.pause, line=bus.line, switch_s=switch_s)
+        slack_s = _NETWORK_S if "://" in bus.port else 0.0
+        line = ScanLine(stream, clock=self.clock, pause=self.pause, line=bus.line, switch_s=switch_s, slack_s=slack_s)
         began_s = self._now_s()
         try:
             if listen:

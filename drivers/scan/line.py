@@ -42,16 +42,25 @@ class ScanLine:
         pause: the exact wait that keeps the silence.
         line: what the port is set to now.
         switch_s: what the adapter needs after a change of speed or parity.
+        slack_s: what a network between us and the line may take; every window is longer by it.
     """
 
     def __init__(
-        self, stream: ByteStream, *, clock: Clock, pause: Pause, line: LineSettings, switch_s: float = 0.0
+        self,
+        stream: ByteStream,
+        *,
+        clock: Clock,
+        pause: Pause,
+        line: LineSettings,
+        switch_s: float = 0.0,
+        slack_s: float = 0.0,
     ) -> None:
         self._stream = stream
         self._clock = clock
         self._pause = pause
         self._line = line
         self._switch_ns = round(switch_s * _NS)
+        self._slack_s = slack_s
         self._busy_ns = clock.mono_ns()
 
     async def ask(
@@ -117,7 +126,7 @@ class ScanLine:
         self, request: bytes, sent_ns: int, window_s: float, is_whole: Callable[[bytes], bool]
     ) -> tuple[bytes, int | None]:
         line = self._line
-        deadline_ns = sent_ns + round((line.silence_s + line.character_s + window_s) * _NS)
+        deadline_ns = sent_ns + round((line.silence_s + line.character_s + window_s + self._slack_s) * _NS)
         gap_ns = round(max(2 * line.silence_s, _CHUNK_S) * _NS)
         data = b""
         first_ns: int | None = None

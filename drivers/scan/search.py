@@ -16,6 +16,7 @@ _FIRST_WINDOW_S: Final = 0.08
 _SHORTEST_WINDOW_S: Final = 0.04
 _MARGIN_S: Final = 0.01
 _TRIES: Final = 4  # of one who answered, to see whether all answers are whole
+_FOR_ONE: Final = 2  # questions that find out the parity of one who took a blind probe for its own
 _RECENT: Final = 8  # probes whose late answer is looked for
 _TELLING: Final = (Verdict.DAMAGED, Verdict.GARBAGE)
 
@@ -98,6 +99,7 @@ class Search:
         makers: protocols by name.
         progress: where an earlier search ended; changed in place.
         patience_s: what a slow device may take before it answers.
+        switch_s: what a change of speed or parity costs on this port.
     """
 
     def __init__(
@@ -107,9 +109,11 @@ class Search:
         *,
         progress: Progress | None = None,
         patience_s: float = PATIENCE_S,
+        switch_s: float = 0.0,
     ) -> None:
         self.progress = progress or Progress()
         self.patience_s = patience_s
+        self._switch_s = switch_s
         self._makers = makers
         self.plan = tuple(plan)
         self._stages = list(plan)
@@ -170,13 +174,16 @@ class Search:
         return self._take_exact(probe, heard)
 
     def remaining_s(self) -> float:
-        """Seconds that the rest of the plan takes if nobody answers, by what probes took so far."""
+        """Seconds that the rest of the plan takes, by what probes took so far, one device to be found counted in."""
         rest = sum(
             reckoned_s(request, stage.line, self._window_s(patient=stage.patient))
             for stage in self._stages
             for _, request, _ in stage.asks[self.progress.done.get(stage.key, 0) :]
         )
-        return rest * self._cost.factor
+        if not rest:
+            return 0.0
+        changes = sum(bool(self._left(stage)) for stage in self._stages) + _FOR_ONE
+        return rest * self._cost.factor + changes * self._switch_s + _FOR_ONE * self.patience_s
 
     def _left(self, stage: Stage) -> int:
         return max(0, len(stage.asks) - self.progress.done.get(stage.key, 0))  # a state file may be of older profiles

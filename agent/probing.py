@@ -78,8 +78,8 @@ class Probing:
         dead.due_ns = started_ns + dead.pause_ns
 
     def charge(self, spent_ns: int) -> None:
-        """Take time that was spent on a dead device from the share."""
-        self._credit_ns -= spent_ns
+        """Take time that was spent on a dead device from the share; a debt is over after the longest pause."""
+        self._credit_ns = max(self._credit_ns - spent_ns, -LONGEST_PAUSE_MANY_NS * self._share())
 
     def choose(self, now_ns: int, gap_ns: int | None) -> int | None:
         """Give the device to probe now, or None.

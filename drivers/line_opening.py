@@ -18,9 +18,11 @@ from drivers.sources import ByteStream
 from drivers.transport.serial import open_serial
 from drivers.transport.tap import Sink, Tap
 from drivers.transport.tcp import open_tcp
+from drivers.turnaround import MARGIN_NS
 from drivers.wire_protocol import AnyLink
 
 _log = logging.getLogger(__name__)
+_NETWORK_MARGIN_S: Final = 0.05  # what a converter and a switch vary by without anything being wrong
 _NETWORK_S: Final = 1.0  # a lost segment is sent again after 0.2 s at the earliest (RFC 6298), usually later
 
 
@@ -58,7 +60,10 @@ async def open_link(
     plain = await open_stream(port, line, adapter)
     stream = plain if tap is None else Tap(plain, tap)
     switch_s = 0.0 if adapter is None else adapter.switch_ms / 1000
-    link = Link(stream, name=port, clock=clock, pause=pause, line=line, echo=echo, switch_s=switch_s)
+    margin_s = _NETWORK_MARGIN_S if url.way.is_network else MARGIN_NS / 1e9
+    link = Link(
+        stream, name=port, clock=clock, pause=pause, line=line, echo=echo, switch_s=switch_s, margin_s=margin_s
+    )
     slack_s = _NETWORK_S if url.way.is_network else 0.0
     return AsciiLink(link, slack_s=slack_s) if ascii_frames else RtuLink(link, slack_s=slack_s)
 

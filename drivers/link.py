@@ -25,7 +25,7 @@ from drivers.hearing import Hearing, count_noise
 from drivers.link_counters import LinkCounters
 from drivers.profile import LineSettings
 from drivers.sources import ByteStream
-from drivers.turnaround import Turnaround
+from drivers.turnaround import MARGIN_NS, Turnaround
 
 F = TypeVar("F", bound=Frame)
 
@@ -44,6 +44,7 @@ class Link:
         line: speed and parity that the port has now; None where characters take no time (a converter on TCP).
         echo: whether the adapter hears what it sends.
         switch_s: what the adapter needs after a change of speed or parity.
+        margin_s: least time that an answer may be later than any before it; more where the way to the line varies.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Link:
         line: LineSettings | None,
         echo: bool = False,
         switch_s: float = 0.0,
+        margin_s: float = MARGIN_NS / 1e9,
     ) -> None:
         self.name = name
         self._stream = stream
@@ -65,7 +67,7 @@ class Link:
         self._echo = echo
         self._switch_ns = round(switch_s * 1e9)
         self._turn = asyncio.Lock()
-        self._turnaround = Turnaround()
+        self._turnaround = Turnaround(round(margin_s * 1e9))
         self._counts: Counter[str] = Counter()
         self._character_ns, self._silence_ns = _wire_ns(line)
         self._busy_ns = clock.mono_ns()

@@ -13,7 +13,7 @@ from drivers.codec.framing import Frame, Noise, ReplyDecoder
 
 _SAMPLES: Final = 64
 _ENOUGH: Final = 8
-_FLOOR_NS: Final = 3_000_000
+MARGIN_NS: Final = 3_000_000
 _UNSURE_NS: Final = 20_000_000  # margin of a silent peer that was heard a few times only
 _FORGET_NS: Final = 10_000_000_000
 _CEILING_EVERY: Final = 8
@@ -45,15 +45,16 @@ class Turnaround:
     """What one link knows of its peers' answer times.
 
     The window is the 99th percentile of the last 64 answer times - their largest - and a fifth more, at least 3 ms
-    more; a peer heard less than eight times gets the ceiling as long as it answers. It is never learnt from a
-    time-out, and after one the next exchange gets the caller's whole ceiling, then every eighth, so that a peer that
-    has become slower is measured rather than lost, and a dead one does not cost its neighbours the ceiling each time
-    it is probed.
+    more, or what the way to the line varies by; a peer heard less than eight times gets the ceiling as long as it
+    answers. It is never learnt from a time-out, and after one the next exchange gets the caller's whole ceiling, then
+    every eighth, so that a peer that has become slower is measured rather than lost, and a dead one does not cost its
+    neighbours the ceiling each time it is probed.
 
     A peer answers its requests in the order they came, or drops them; that is all that is presumed of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, margin_ns: int = MARGIN_NS) -> None:
+        self._margin_ns = margin_ns
         self._peers: dict[bytes, _Peer] = {}
         self._missed: dict[tuple[bytes, bytes], _Missed] = {}
 
@@ -64,8 +65,8 @@ class Turnaround:
             return ceiling_ns
         longest = max(known.samples)
         if len(known.samples) >= _ENOUGH:
-            return min(ceiling_ns, longest + max(longest // 5, _FLOOR_NS))
-        return min(ceiling_ns, longest + max(longest, _UNSURE_NS)) if known.misses else ceiling_ns
+            return min(ceiling_ns, longest + max(longest // 5, self._margin_ns))
+        return min(ceiling_ns, longest + max(longest, _UNSURE_NS, self._margin_ns)) if known.misses else ceiling_ns
 
     def answered(self, peer: bytes, took_ns: int) -> None:
         """Learn from an answer; it shows that the peer has left behind whatever it was asked before."""
@@ -90,7 +91,7 @@ class Turnaround:
         begins_ns = max(
             [sent_ns, known.free_ns, *(missed.until_ns for key, missed in self._missed.items() if key[0] == peer)]
         )
-        takes_ns = reply_ns + max(known.longest_ns + _FLOOR_NS, ceiling_ns)
+        takes_ns = reply_ns + max(known.longest_ns + self._margin_ns, ceiling_ns)
         self._missed[peer, decoder.likeness] = _Missed(
             watch=decoder.fresh(), sent_ns=sent_ns + reply_ns, until_ns=begins_ns + takes_ns
         )

@@ -9,13 +9,10 @@ from dataclasses import replace
 from hil.characters import Characters
 from hil.faults import Fault, FaultSizes
 from hil.virtualtime import here
-from tests.hil.fault_matrix.wires import MAKERS, UNITS, ModbusTcpWire, RtuWire, Wire
+from tests.hil.fault_matrix.wires import MAKERS, UNITS, RtuWire, Wire
 from tests.hil.fault_matrix.world import Cell, World
 
 PATIENCE_S = 60.0
-REQUEST_BYTES = 8
-REPLY_BYTES = 15
-TCP_REPLY_BYTES = 19
 BROKEN = ("bad_checksum", "bad_frame", "no_reply", "bad-checksum", "bad-frame", "no-reply")
 
 
@@ -38,9 +35,8 @@ def every_split(fault: Fault = Fault.SPLIT) -> Callable[[World], Awaitable[None]
 
     async def act(world: World) -> None:
         wire = world.wire
-        assert isinstance(wire, RtuWire | ModbusTcpWire)
         injector = wire.line.injector if isinstance(wire, RtuWire) else wire.server.injector
-        for at in range(1, REPLY_BYTES):
+        for at in range(1, wire.reply_bytes):
             injector.sizes = replace(injector.sizes, split_at=at)
             world.wire.arm(world.victim, fault, 1)
             await world.until(lambda: world.wire.armed == 0, PATIENCE_S)
@@ -81,7 +77,7 @@ def spoken(change: Callable[[random.Random, Characters], Characters]) -> Callabl
 
 async def unplugged(world: World) -> None:
     """Pull the adapter at some byte of an exchange and put it back."""
-    await pull(world, world.rand.randint(1, REQUEST_BYTES + REPLY_BYTES))
+    await pull(world, world.rand.randint(1, world.wire.request_bytes + world.wire.reply_bytes))
 
 
 async def pull(world: World, at: int) -> None:
@@ -122,7 +118,8 @@ def _echo_missing(rand: random.Random, sizes: FaultSizes) -> Wire:
     return RtuWire(rand, sizes, echo=False, echo_told=True)
 
 
-LINE = ("rtu",)
+LINE = ("rtu", "ascii", "rtu-over-tcp")
+PLAIN = ("rtu",)
 LATER_THAN_ANY = FaultSizes(late_ns=(900_000_000, 2_500_000_000))
 NOISE = ("garbage", "glitch", "cut_short")
 
@@ -135,14 +132,14 @@ def one(
 
 
 CELLS = (
-    Cell(name="echo nobody spoke of", act=nothing, counted=("echo",), free=True, framings=LINE, make=_echoing),
-    Cell(name="echo as told", act=nothing, free=True, framings=LINE, make=_echoing_as_told),
+    Cell(name="echo nobody spoke of", act=nothing, counted=("echo",), free=True, framings=PLAIN, make=_echoing),
+    Cell(name="echo as told", act=nothing, free=True, framings=PLAIN, make=_echoing_as_told),
     Cell(
         name="echo that is missing",
         act=nothing,
         counted=("echo_missing",),
         free=True,
-        framings=LINE,
+        framings=PLAIN,
         make=_echo_missing,
     ),
     one("echo by a server", Fault.ECHO, "other_reply", *NOISE, framings=("tcp",)),

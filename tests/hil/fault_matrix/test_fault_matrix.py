@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from tests.hil.fault_matrix.cells import CELLS, REPLY_BYTES, REQUEST_BYTES, TCP_REPLY_BYTES, pull
+from tests.hil.fault_matrix.cells import CELLS, pull
 from tests.hil.fault_matrix.wires import MAKERS
 from tests.hil.fault_matrix.world import Cell, play
 
@@ -35,7 +35,7 @@ def test_a_fault_gives_no_wrong_value_no_hang_and_is_counted_and_got_over(
 
 @pytest.mark.parametrize("framing", sorted(MAKERS))
 def test_an_adapter_pulled_at_every_byte_heals(framing: str, seed: int) -> None:
-    first, last = (0, TCP_REPLY_BYTES) if framing == "tcp" else (1, REQUEST_BYTES + REPLY_BYTES)
-    for at in range(first, last + 1):
+    wire = MAKERS[framing]
+    for at in range(min(1, wire.request_bytes), wire.request_bytes + wire.reply_bytes + 1):
         cell = Cell(name=f"unplugged at {at}", act=partial(pull, at=at), counted=("link_down",))
-        assert violations(framing, cell, seed, 2) == []
+        assert violations(framing, cell, seed + at, 1) == []

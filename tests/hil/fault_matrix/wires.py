@@ -6,10 +6,11 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import TypeAlias
 
 from drivers.errors import LinkDownError
 from drivers.link import Link
+from drivers.link_ascii import AsciiLink
 from drivers.link_rtu import RtuLink
 from drivers.link_tcp import TcpLink
 from drivers.profile import Framing, LineSettings
@@ -17,6 +18,7 @@ from drivers.registry import AnyLink
 from hil.characters import Characters
 from hil.faults import Fault, FaultSizes, Injector
 from hil.memory import LineStream
+from hil.sim.ascii import AsciiDevice
 from hil.sim.modbus import RtuDevice
 from hil.sim.registers import HOLDING, Held, Image
 from hil.tcp_wire import TcpUnit, TcpWire
@@ -49,71 +51,47 @@ def image(unit: int, shift: int = 0) -> Image:
     return Image(model="matrix", held=held, spans=spans, source="made for the fault matrix")
 
 
-class Wire(Protocol):
-    """One framing's wire, with the faults that can be put on it."""
+class Armed:
+    """What makes a station suffer: told which of its replies, and to speak with other settings."""
 
-    framing: Framing
-    period_s: float
-    log: list[Exchange]
-    pulled: bool
-    echo_told: bool
+    armed: list[Fault]
+    other: Characters | None = None
 
-    def open(self, clock: VirtualClock) -> AnyLink:
-        """Open the port; LinkDownError while the adapter is away."""
-        ...
-
-    def arm(self, unit: int, fault: Fault, count: int) -> None:
-        """Let the next ``count`` replies of ``unit`` suffer ``fault``."""
-        ...
-
-    @property
-    def armed(self) -> int:
-        """Replies that have yet to suffer."""
-        ...
-
-    def mute(self, units: tuple[int, ...], *, muted: bool) -> None:
-        """Let units answer nothing, or again."""
-        ...
-
-    def noise(self, data: bytes) -> float:
-        """Put bytes on the wire; give the seconds they take."""
-        ...
-
-    def pull_at(self, count: int) -> None:
-        """Take the adapter away as byte ``count`` of the next exchange is over, request and reply counted on."""
-        ...
-
-    def put_back(self) -> None:
-        """Put the adapter back."""
-        ...
-
-    def swap(self, shift: int) -> None:
-        """Put other devices of the same model in the place of these."""
-        ...
-
-    @property
-    def inside_silence(self) -> int:
-        """Requests begun inside t3.5, those apart that met noise: nobody knows beforehand when it begins."""
-        ...
+    def damaged_reply(self, reply: Reply | None) -> Reply | None:
+        """Give the reply with the fault that is its turn."""
+        if reply is None or not self.armed:
+            return reply
+        return replace(reply, fault=self.armed.pop(0))
 
 
-class Unit(RtuDevice):
-    """A station that can be told which of its replies suffer, and to speak with other settings."""
+class Unit(RtuDevice, Armed):
+    """A Modbus RTU station that suffers."""
 
     def __init__(self, unit: int, *, settings: Characters, turnaround_ns: int) -> None:
         super().__init__(unit, image(unit), settings=settings, turnaround_ns=turnaround_ns)
-        self.armed: list[Fault] = []
-        self.other: Characters | None = None
+        self.armed = []
 
     @property
     def settings(self) -> Characters:
         return self.other or super().settings
 
     def hear(self, frame_: bytes, now_ns: int) -> Reply | None:
-        reply = super().hear(frame_, now_ns)
-        if reply is None or not self.armed:
-            return reply
-        return replace(reply, fault=self.armed.pop(0))
+        return self.damaged_reply(super().hear(frame_, now_ns))
+
+
+class AsciiUnit(AsciiDevice, Armed):
+    """A Modbus ASCII station that suffers."""
+
+    def __init__(self, unit: int, *, settings: Characters, turnaround_ns: int) -> None:
+        super().__init__(unit, image(unit), settings=settings, turnaround_ns=turnaround_ns)
+        self.armed = []
+
+    @property
+    def settings(self) -> Characters:
+        return self.other or super().settings
+
+    def hear(self, frame_: bytes, now_ns: int) -> Reply | None:
+        return self.damaged_reply(super().hear(frame_, now_ns))
 
 
 class PulledStream(LineStream):
@@ -149,39 +127,48 @@ class RtuWire:
     """Modbus RTU on the paced half-duplex line."""
 
     framing = Framing.RTU
+    port = "/dev/ttyX"
+    period_s = 1.0
+    ceiling_s = CEILING_S
+    request_bytes = 8
+    reply_bytes = 15
+    margin_s = 0.003
+    station: type[Unit | AsciiUnit] = Unit
 
     def __init__(
         self, rand: random.Random, sizes: FaultSizes, *, echo: bool = False, echo_told: bool = False
     ) -> None:
-        self.period_s = 1.0
         self.log: list[Exchange] = []
         self.pulled = False
         self.echo_told = echo_told
         self.settings = Characters(baud=rand.choice((9600, 19200, 115200)))
         self.units = {
-            unit: Unit(unit, settings=self.settings, turnaround_ns=rand.randint(0, 30_000_000)) for unit in UNITS
+            unit: self.station(unit, settings=self.settings, turnaround_ns=rand.randint(0, 30_000_000))
+            for unit in UNITS
         }
         self.line = Line(
             list(self.units.values()), settings=self.settings, injector=Injector(rand.randrange(2**32), sizes=sizes),
             echo=echo, step=rand.choice((1, 16)), on_exchange=self.log.append,
         )  # fmt: skip
         self._stream: PulledStream | None = None
+        self._noisy: list[tuple[int, int]] = []
 
     def open(self, clock: VirtualClock) -> AnyLink:
         if self.pulled:
             raise LinkDownError("line: there is no such port")
-        self._stream = PulledStream(self.line, self._pull)
+        self._stream = self._make_stream()
         line = LineSettings(baud=self.settings.baud)
-        return RtuLink(
-            Link(
-                self._stream,
-                name="line",
-                clock=clock,
-                pause=VirtualPause(clock),
-                line=line,
-                echo=self.echo_told,
-            )
-        )
+        link = Link(
+            self._stream, name="line", clock=clock, pause=VirtualPause(clock), line=line, echo=self.echo_told,
+            margin_s=self.margin_s,
+        )  # fmt: skip
+        return self._face(link)
+
+    def _make_stream(self) -> PulledStream:
+        return PulledStream(self.line, self._pull)
+
+    def _face(self, link: Link) -> AnyLink:
+        return RtuLink(link)
 
     def arm(self, unit: int, fault: Fault, count: int) -> None:
         self.units[unit].armed = [fault] * count
@@ -199,9 +186,11 @@ class RtuWire:
         self.units[unit].other = other
 
     def noise(self, data: bytes) -> float:
+        took_ns, now_ns = self.settings.duration_ns(len(data)), here().time_ns()
+        self._noisy.append((now_ns, now_ns + took_ns + 50_000_000))  # what hears it through a converter hears it late
         if self._stream is not None and not self.pulled:
             self._stream.disturb(data)
-        return self.settings.duration_ns(len(data)) / 1e9
+        return took_ns / 1e9
 
     def pull_at(self, count: int) -> None:
         assert self._stream is not None
@@ -222,18 +211,92 @@ class RtuWire:
 
     @property
     def inside_silence(self) -> int:
-        return sum(one.inside_silence and not one.collided for one in self.log)
+        return sum(
+            one.inside_silence and not one.collided and not any(a <= one.start_ns <= b for a, b in self._noisy)
+            for one in self.log
+        )
+
+    @staticmethod
+    def unit_of(exchange: Exchange) -> int:
+        """Give the unit that was asked."""
+        return exchange.request[0]
+
+
+class AsciiWire(RtuWire):
+    """Modbus ASCII on the same line."""
+
+    framing = Framing.ASCII
+    request_bytes = 17
+    reply_bytes = 31
+    station = AsciiUnit
+
+    @staticmethod
+    def unit_of(exchange: Exchange) -> int:
+        return int(exchange.request[1:3], 16)
+
+    def _face(self, link: Link) -> AnyLink:
+        return AsciiLink(link)
+
+
+class DelayedStream(PulledStream):
+    """The line behind a converter: bytes take their time both ways and keep their order."""
+
+    def __init__(self, line: Line, pull: Callable[[], None], delay_s: float) -> None:
+        super().__init__(line, pull)
+        self._delay_s = delay_s
+
+    def write(self, data: bytes) -> None:
+        if self._down:
+            super().write(data)  # says so at once
+        here().call_later(self._delay_s, self._arrive, data)
+
+    def _arrive(self, data: bytes) -> None:
+        if not self._down:
+            super().write(data)
+
+    def _take(self, data: bytes) -> None:
+        if data:
+            here().call_later(self._delay_s, super()._take, data)
+
+
+class RtuOverTcpWire(RtuWire):
+    """Modbus RTU through a converter on the network."""
+
+    port = "rtu+tcp://converter"
+    period_s = 2.0
+    ceiling_s = CEILING_S + 1.0
+    margin_s = 0.05
+
+    def __init__(self, rand: random.Random, sizes: FaultSizes) -> None:
+        super().__init__(rand, sizes)
+        self.line.step = 64
+        self._delay_s = rand.uniform(0.0005, 0.03)
+
+    @property
+    def inside_silence(self) -> int:
+        """Not judged: nobody knows what is still on its way to a converter."""
+        return 0
+
+    def _make_stream(self) -> PulledStream:
+        return DelayedStream(self.line, self._pull, self._delay_s)
+
+    def _face(self, link: Link) -> AnyLink:
+        return RtuLink(link, slack_s=1.0)
 
 
 class ModbusTcpWire:
     """Modbus TCP: one connection, three units behind it."""
 
     framing = Framing.TCP
+    port = "tcp://server"
+    period_s = 2.0
+    ceiling_s = CEILING_S + 1.0
+    request_bytes = 0  # a connection is cut in its answers
+    reply_bytes = 19
     echo_told = False
     inside_silence = 0
 
     def __init__(self, rand: random.Random, sizes: FaultSizes) -> None:
-        self.period_s = 2.0
         self.log: list[Exchange] = []
         self.pulled = False
         self._armed: dict[int, list[Fault]] = {unit: [] for unit in UNITS}
@@ -283,6 +346,10 @@ class ModbusTcpWire:
     def put_back(self) -> None:
         self.pulled = False
 
+    @staticmethod
+    def unit_of(exchange: Exchange) -> int:
+        return exchange.request[0]
+
     def swap(self, shift: int) -> None:
         for number, unit in self.server.units.items():
             unit.image = image(number, shift)
@@ -291,7 +358,13 @@ class ModbusTcpWire:
         return self._armed[unit].pop(0) if self._armed[unit] else Fault.NONE
 
 
-MAKERS: Mapping[str, Callable[[random.Random, FaultSizes], Wire]] = {"rtu": RtuWire, "tcp": ModbusTcpWire}
+Wire: TypeAlias = RtuWire | ModbusTcpWire
+MAKERS: Mapping[str, type[RtuWire | ModbusTcpWire]] = {
+    "rtu": RtuWire,
+    "tcp": ModbusTcpWire,
+    "ascii": AsciiWire,
+    "rtu-over-tcp": RtuOverTcpWire,
+}
 
 
 async def sleep_until(time_s: float) -> None:

@@ -22,21 +22,19 @@ from agent.recording import Recorder
 from agent.wakeup import Wakeup
 from drivers.batch import Batch
 from drivers.link_counters import LinkCounters
-from drivers.profile import Fingerprint, Framing, Label, Limits, LineSettings, ModbusLocation, Point, Profile, Table
+from drivers.profile import Fingerprint, Label, Limits, LineSettings, ModbusLocation, Point, Profile, Table
 from drivers.quality import is_bad
 from drivers.registry import AnyLink, build_device
 from drivers.sources import Device
 from hil import virtualtime
 from hil.faults import FaultSizes
 from hil.virtualtime import VirtualClock, here
-from hil.wire import Exchange
 from tests.hil.fault_matrix.wires import BLOCKS, CEILING_S, MAKERS, REGISTERS, UNITS, Wire
 
 S = 1_000_000_000
-PROBE_PAUSE_S = 4.5 + 0.3  # the longest pause and the patience after it
+PROBE_PAUSE_S = 6.0  # a probe that costs the whole ceiling, a twentieth of the bus, and the patience after the pause
 REOPEN_PAUSE_S = 4.0
 MANY_DEAD_PAUSE_S = 30.0
-TCP_SLACK_S = 1.0
 WITHIN_REACH = FaultSizes(late_ns=(210_000_000, 900_000_000), babble_bytes=80)
 TCP_SIZES = FaultSizes(late_ns=(1_300_000_000, 1_900_000_000), babble_bytes=80)
 
@@ -138,7 +136,7 @@ class World:
             for unit in UNITS
         ]
         self.poller = BusPoller(
-            Bus(name="b", port="tcp://server" if self.wire.framing is Framing.TCP else "/dev/ttyX"),
+            Bus(name="b", port=self.wire.port),
             wanted,
             self.port,
             recorder=Recorder(self, self.clock),
@@ -209,7 +207,7 @@ class World:
         wrong = []
         for batch in self.batches:
             at = batch.mono_ns - self.clock.mono_offset_ns
-            held = _told(self.wire.log, batch.device + 1, at, stale_s)
+            held = self._told(batch.device + 1, at, stale_s)
             for point, value, status in zip(batch.points, batch.values, batch.statuses, strict=True):
                 name = self.port.profile.points[point].name
                 if not is_bad(status) and str(value) not in [one.get(name) for one in held]:
@@ -217,18 +215,14 @@ class World:
                     wrong.append(f"unit {batch.device + 1} {name} = {value!r} at {at / S:.3f} s, but it held {truth}")
         return wrong
 
-
-def _told(log: list[Exchange], unit: int, at_ns: int, stale_s: float) -> list[dict[str, str]]:
-    """What the unit told to its last request before ``at_ns``, and to the same one before if that may be stale."""
-    asked = [one for one in log if one.request[0] == unit and one.start_ns < at_ns]
-    if not asked:
-        return []
-    last = asked[-1]
-    return [
-        dict(one.held)
-        for one in asked
-        if one is last or (one.request == last.request and last.start_ns - one.start_ns <= stale_s * S)
-    ]
+    def _told(self, unit: int, at_ns: int, stale_s: float) -> list[dict[str, str]]:
+        """What the unit told to its last request before ``at_ns``, and to the same one before if that may be so."""
+        asked = [one for one in self.wire.log if self.wire.unit_of(one) == unit and one.start_ns < at_ns]
+        return [
+            dict(one.held)
+            for one in asked
+            if one is asked[-1] or (one.request == asked[-1].request and at_ns - one.start_ns <= stale_s * S)
+        ]
 
 
 class _NoLink:
@@ -268,7 +262,7 @@ class Cell:
 
 def play(framing: str, cell: Cell, seed: int) -> list[str]:
     """Play one cell with one seed; give what was violated, nothing if all is well."""
-    sizes = cell.sizes or (TCP_SIZES if framing == "tcp" else WITHIN_REACH)
+    sizes = cell.sizes or (TCP_SIZES if "tcp" in framing else WITHIN_REACH)
     make = cell.make or MAKERS[framing]
     try:
         found = virtualtime.run(_play(cell, lambda rand: make(rand, sizes), seed))
@@ -318,10 +312,10 @@ async def _recovered(world: World) -> list[str]:
 
 def _may_take_s(world: World) -> float:
     """Give how long it may take until all is normal: one poll, or one pause and a poll if somebody counts as dead."""
-    ceiling_s = CEILING_S + (TCP_SLACK_S if world.wire.framing is Framing.TCP else 0)
-    may_s = world.wire.period_s + 2 * ceiling_s + 0.2
+    slow = world.wire.ceiling_s > CEILING_S
+    may_s = world.wire.period_s + 2 * world.wire.ceiling_s + 0.2
     if world.died:
-        may_s += MANY_DEAD_PAUSE_S if world.wire.framing is Framing.TCP else PROBE_PAUSE_S
+        may_s += MANY_DEAD_PAUSE_S if slow else PROBE_PAUSE_S
     if world.down:
         may_s += REOPEN_PAUSE_S
     return may_s

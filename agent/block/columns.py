@@ -15,7 +15,6 @@ from agent.block.errors import ContentError
 from agent.block.record import MAX_ROWS, Columns, Value
 from agent.block.shape import INT64_MIN, INT_MIN, LONG_BYTES, U63_MAX, UINT_MAX, is_int, is_text
 
-_INT_ONLY: Final = frozenset({int})
 _NONE: Final = type(None)
 _NUMERIC: Final = frozenset({int, _NONE})
 _STATE: Final = frozenset({int, bool, str, _NONE})
@@ -75,7 +74,7 @@ def read_columns(value: object, clock_mono_ms: int, kinds: bytes) -> Columns:
         if type(column) is not tuple or len(column) != rows:
             raise ContentError("column-length", f"n is {rows}")
     assert isinstance(dt, tuple) and isinstance(points, tuple) and isinstance(wire, tuple)  # noqa: PT018
-    if set(map(type, dt)) != _INT_ONLY:  # accumulate would take true for 1
+    if not _integers_only(dt):  # accumulate would take true for 1
         raise ContentError("columns-form", "dt")
     mono = tuple(accumulate(dt, initial=clock_mono_ms))[1:]
     _check_mono(mono)
@@ -105,13 +104,24 @@ def _columns_map(value: object) -> Mapping[int, object]:
 
 
 def _check_mono(mono: Sequence[int]) -> None:
-    if set(map(type, mono)) != _INT_ONLY or min(mono) < 0 or max(mono) > U63_MAX:
+    if not (_integers_only(mono) and _within(mono, 0, U63_MAX)):
         raise ContentError("mono-range")
 
 
 def _check_points(points: Sequence[int], kinds: bytes) -> None:
-    if set(map(type, points)) != _INT_ONLY or min(points) < 0 or max(points) >= len(kinds):
+    if not (_integers_only(points) and _within(points, 0, len(kinds) - 1)):
         raise ContentError("point-index", f"{len(kinds)} points in the dictionary")
+
+
+def _integers_only(column: Sequence[object]) -> bool:
+    """Whether there is nothing but integers, true and false being none; counting is faster than a set of types."""
+    return list(map(type, column)).count(int) == len(column)
+
+
+def _within(column: Sequence[int], low: int, high: int) -> bool:
+    """Whether all lie from ``low`` to ``high``; what mostly rises is sorted in a third of the time of min and max."""
+    rising = sorted(column)
+    return low <= rising[0] and rising[-1] <= high
 
 
 def _differences(points: Sequence[int], values: Sequence[Value]) -> list[Value]:
@@ -148,11 +158,11 @@ def _sums(points: Sequence[int], wire: Sequence[object]) -> tuple[Value, ...]:
 
 def _check_values(columns: Columns, kinds: bytes) -> None:
     values = columns.values
-    types = set(map(type, values))
-    integers = values if types == _INT_ONLY else [value for value in values if type(value) is int]
+    plain = _integers_only(values)
+    integers = values if plain else [value for value in values if type(value) is int]
     if integers and (min(integers) < INT64_MIN or max(integers) > U63_MAX):  # type: ignore[type-var,operator]
         raise ContentError("value-range")
-    if types == _INT_ONLY:
+    if plain:
         return
     bad = {row for row, status in columns.statuses if status >> _SEVERITY_SHIFT}
     for row, (point, value) in enumerate(zip(columns.points, values, strict=True)):

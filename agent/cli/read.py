@@ -26,6 +26,7 @@ _HELP = N_("""Read devices now.
   tidegate read
   tidegate read rs485-a/main-meter
   tidegate read 'rs485-a/*/voltage.*'
+  tidegate read rs485-a --watch --every 5
 
 While the agent runs it is asked and reads between its own polls; else the port is opened for this one time.
 Ends with 0 if all is good, 1 if something is bad, 69 if nothing answers.
@@ -34,7 +35,15 @@ Ends with 0 if all is good, 1 if something is bad, 69 if nothing answers.
 
 @verb("read", help=_HELP)
 @click.argument("selectors", metavar="[BUS[/DEVICE[/POINT]]]", nargs=-1)
-def command(session: Session, selectors: tuple[str, ...]) -> Answer:
+@click.option("--watch", is_flag=True, help=N_("Go on reading and show a live table."))
+@click.option(
+    "--every", "every_s", type=click.FloatRange(0.1, 86400), default=2.0, show_default=True,
+    help=N_("Seconds between two rounds of --watch."),
+)  # fmt: skip
+@click.option(
+    "--count", type=click.IntRange(0), default=0, help=N_("End --watch after so many rounds; 0 goes on until Ctrl-C.")
+)
+def command(session: Session, selectors: tuple[str, ...], watch: bool, every_s: float, count: int) -> Answer:
     """Read what the selectors name."""
     from agent.cli.selection import NothingSelectedError, select  # noqa: PLC0415 - start-up time
 
@@ -44,10 +53,22 @@ def command(session: Session, selectors: tuple[str, ...]) -> Answer:
     except NothingSelectedError as error:
         params = {"selector": error.selector, "known": error.known}
         return Answer(code=ExitCode.USAGE, findings=(Finding(code=error.code, params=params),))
+    if watch:
+        return _watch(session, site, selected, every_s=every_s, count=count)
     through_agent, devices = _ask(site, selected)
     show_devices(session.out, devices)
     findings = tuple(_finding(device) for device in devices if device.error_code)
     result = {"via": "agent" if through_agent else "port", "devices": [_json(device) for device in devices]}
+    return Answer(code=_code(devices), result=result, findings=findings)
+
+
+def _watch(session: Session, site: Site, selected: Selected, *, every_s: float, count: int) -> Answer:
+    """Read again and again; the answer is that of the last round."""
+    from agent.cli.read_watch import watch  # noqa: PLC0415 - start-up time
+
+    devices = watch(session.out, lambda: _ask(site, selected)[1], _json, every_s=every_s, rounds=count)
+    findings = tuple(_finding(device) for device in devices if device.error_code)
+    result = {"devices": [_json(device) for device in devices]}
     return Answer(code=_code(devices), result=result, findings=findings)
 
 

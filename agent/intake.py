@@ -9,6 +9,7 @@ from agent.block.record import Columns, Event
 from agent.block.seal import Writer
 from agent.config import SiteDevice
 from agent.gathering import Gathering
+from agent.noted import Noted
 from agent.seal_rules import Waiting
 from agent.sealing import cut
 from agent.site_dictionary import SiteDictionary
@@ -37,7 +38,7 @@ class Intake:
         self._thinning = Thinning(now_ms)
         self._gathering = Gathering()
         self._events = list(first_events)
-        self._noted: list[Event] = []
+        self._noted = Noted()
         self._events_ms: int | None = None
         self._urgent = False
         self.opening = True
@@ -79,7 +80,7 @@ class Intake:
 
     def note(self, event: Event, now_ms: int) -> None:
         """Take in an event that was checked; it is sealed no later than a reading of the same time would be."""
-        self._noted.append(event)
+        self._noted.add(event)
         if self._events_ms is None:
             self._events_ms = min(event.mono_ms, now_ms)
 
@@ -107,11 +108,11 @@ class Intake:
         self.opening = False
         if self._dictionary.owes:
             events = tuple(self._events)
-            self._noted += shed
+            for event in shed:
+                self._noted.add(event)
             self._events_ms = now_ms
         else:
-            events = (*self._events, *self._noted, *shed)
-            self._noted.clear()
+            events = (*self._events, *self._noted.take(now_ms), *shed)
             self._events_ms = None
         self._events.clear()
         return events

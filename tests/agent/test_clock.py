@@ -40,6 +40,32 @@ def test_a_clock_that_was_never_set_is_no_time_at_all(max_error_us: int | None) 
     assert sample_of(BOOT, 0, EARLIEST_UTC_MS * 1_000_000, discipline).utc_ms == EARLIEST_UTC_MS
 
 
+class InterruptedClock(SystemClock):
+    """Clocks of which the thread sees the first so much earlier than the second, once for each pause."""
+
+    def __init__(self, *pauses_ns: int) -> None:
+        super().__init__(BOOT)
+        self._now_ns = 5_000_000_000
+        self._pauses = list(pauses_ns)
+
+    def mono_ns(self) -> int:
+        return self._now_ns
+
+    def utc_ns(self) -> int:
+        self._now_ns += self._pauses.pop(0) if self._pauses else 0
+        return NOW_NS - 5_000_000_000 + self._now_ns
+
+
+def test_a_pause_between_the_two_clocks_is_no_error_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.clock._kernel_bound_us", lambda: 1500)
+    for pauses in ((80_000_000,), (80_000_000, 0, 70_000_000), (80_000_000, 4_000_000, 90_000_000)):
+        sample = InterruptedClock(*pauses).sample()
+        assert sample.utc_ms is not None
+        off_ms = abs(sample.utc_ms - sample.mono_ms - (NOW_NS // 1_000_000 - 5_000))
+        assert off_ms <= 4
+        assert off_ms <= sample.max_error_ms <= 7
+
+
 def test_the_boot_id_is_the_kernels(tmp_path: Path) -> None:
     path = tmp_path / "boot_id"
     path.write_text("644dcfc4-28bb-4e56-8bab-db50066611d5\n")

@@ -24,6 +24,7 @@ _PROTOCOLS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "dlt645-2007": ("drivers.protocols.dlt645",),
     "dlt645-1997": ("drivers.protocols.dlt645",),
     "cjt188": ("drivers.protocols.cjt188",),
+    "sunspec": ("drivers.protocols.modbus_sunspec_wire",),
 })  # fmt: skip
 
 T = TypeVar("T")

@@ -11,6 +11,7 @@ from typing import Final
 
 from drivers.decoded import DecodeError, DecodeFault, Quantity
 from drivers.profile import NumberType, WordOrder
+from drivers.protocols.modbus_forms import from_bcd
 from drivers.protocols.modbus_numbers import reorder_of
 from drivers.protocols.modbus_values import CODES
 from drivers.quantities import usual_unit
@@ -21,6 +22,7 @@ _TYPES: Final = {t.value: t for t in NumberType if not t.is_words} | {
     "s32": NumberType.I32,
     "s64": NumberType.I64,
 }
+_MOST_POWER: Final = 10
 _WORDS: Final = {w.value: w for w in WordOrder}
 
 
@@ -33,13 +35,15 @@ class _Entry:
     scale: Decimal
     unit: str | None
     bit: int
+    scale_from: int | None
 
 
 def described(points: object, data: bytes, *, is_bits: bool) -> tuple[Quantity, ...]:
     """Read ``points`` (parsed JSON) from the data of a reply.
 
     Each one has ``quantity`` and ``register_offset`` (from the first address of the reply), and may have ``type``
-    (u16), ``scale`` (1), ``word_order`` (big), ``bit`` (0) and ``unit`` (the usual one of its quantity).
+    (u16), ``scale`` (1), ``word_order`` (big), ``bit`` (0), ``unit`` (the usual one of its quantity), and
+    ``scale_from``, the offset of the register that holds the power of ten of a whole number.
 
     Raises:
         DecodeError: BAD_CONTEXT, with the point's number.
@@ -60,6 +64,7 @@ def _entry(point: object, where: str, *, is_bits: bool) -> _Entry:
     words = _WORDS.get(str(point.get("word_order") or "big"))
     if kind is None or words is None:
         raise DecodeError(DecodeFault.BAD_CONTEXT, f"{where}: type or word order is not known")
+    by = point.get("scale_from")
     return _Entry(
         quantity=quantity,
         offset=_count(point.get("register_offset"), 65535, f"{where}: register_offset"),
@@ -68,6 +73,7 @@ def _entry(point: object, where: str, *, is_bits: bool) -> _Entry:
         scale=_scale(point.get("scale"), where),
         unit=unit if isinstance(unit, str) else usual_unit(quantity),
         bit=_count(point.get("bit", 0), 15, f"{where}: bit"),
+        scale_from=None if by is None else _count(by, 65535, f"{where}: scale_from"),
     )
 
 
@@ -100,7 +106,15 @@ def _quantity(entry: _Entry, data: bytes, *, is_bits: bool) -> Quantity:
     number: int | float = struct.unpack(f">{CODES[entry.type]}", reorder(raw) if reorder else raw)[0]
     if entry.type is NumberType.BIT:
         return Quantity(quantity=entry.quantity, value=bool(int(number) >> entry.bit & 1), unit=None)
-    return Quantity(quantity=entry.quantity, value=_scaled(number, entry), unit=entry.unit)
+    if entry.type.is_bcd:
+        digits = from_bcd(int(number))
+        if digits is None:
+            return Quantity(quantity=entry.quantity, value=None, unit=entry.unit)
+        number = digits
+    value = _scaled(number, entry)
+    if value is not None and entry.scale_from is not None:
+        value = _rescaled(value, entry, data)
+    return Quantity(quantity=entry.quantity, value=value, unit=entry.unit)
 
 
 def _scaled(number: int | float, entry: _Entry) -> Decimal | None:  # noqa: PYI041 - 64 bits fit no float
@@ -114,3 +128,12 @@ def _scaled(number: int | float, entry: _Entry) -> Decimal | None:  # noqa: PYI0
 
 def _too_short(entry: _Entry) -> DecodeError:
     return DecodeError(DecodeFault.BAD_CONTEXT, f"{entry.quantity} lies behind the end of the reply")
+
+
+def _rescaled(value: Decimal, entry: _Entry, data: bytes) -> Decimal | None:
+    assert entry.scale_from is not None  # who asks has looked
+    held = data[2 * entry.scale_from : 2 * entry.scale_from + 2]
+    if len(held) < 2:
+        raise _too_short(entry)
+    power = int.from_bytes(held, "big", signed=True)
+    return value.scaleb(power) if abs(power) <= _MOST_POWER else None

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import fcntl
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
@@ -118,9 +121,12 @@ class FileKeyStore:
         Raises:
             KeyUnavailableError: there is one already (it is never replaced), or the folder cannot be written.
         """
-        if self.has_identity():
-            raise KeyUnavailableError(f"{self._folder / _IDENTITY} is there already; an identity is never replaced")
-        return self._create(_IDENTITY)
+        with self._alone():
+            if self.has_identity():
+                raise KeyUnavailableError(
+                    f"{self._folder / _IDENTITY} is there already; an identity is never replaced"
+                )
+            return self._create(_IDENTITY)
 
     def identity(self) -> SigningKey:
         """Give the identity key; KeyUnavailableError if it is missing, damaged or readable by others."""
@@ -195,6 +201,20 @@ class FileKeyStore:
                 f"{path} can be read by others (mode {mode & 0o777:04o}); type: chmod 600 {path}"
             )
         return _parse_pem(pem, path)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep out whoever makes a key here at the same moment."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise KeyUnavailableError(f"cannot write {self._folder}: {error.strerror}") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def _sync_folder(self) -> None:
         handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)

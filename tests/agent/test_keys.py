@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,25 @@ def test_an_identity_is_made_once_and_found_again(tmp_path: Path) -> None:
     with pytest.raises(KeyUnavailableError, match="never replaced"):
         store.create_identity()
     assert store.identity().spki == made.spki
+
+
+def _make_identity(folder: Path, start: threading.Barrier) -> bytes | None:
+    start.wait(10)
+    try:
+        return FileKeyStore(folder).create_identity().spki
+    except KeyUnavailableError:
+        return None
+
+
+def test_of_many_who_make_the_identity_at_once_one_does(tmp_path: Path) -> None:
+    for attempt in range(20):
+        folder = tmp_path / str(attempt)
+        start = threading.Barrier(8)
+
+        with ThreadPoolExecutor(8) as pool:
+            found = pool.map(_make_identity, [folder] * 8, [start] * 8)
+            made = [spki for spki in found if spki is not None]
+        assert made == [FileKeyStore(folder).identity().spki]
 
 
 def test_key_files_are_for_their_owner_alone_whatever_the_umask(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ VERBS: Final[dict[str, dict[str, str]]] = {
         "read": N_("Read devices now, also while the agent runs."),
         "scan": N_("Find devices of unknown speed, parity and address."),
         "monitor": N_("Listen to a line: requests, replies and noise, decoded."),
+        "raw": N_("Send bytes to a line and show what comes back."),
         "solve": N_("Registers and a displayed value to type, word order and scale."),
         "ports": N_("Serial ports: names, adapters, who holds them."),
     },

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import signal
+import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from drivers.profile import LineSettings
+from drivers.transport.serial import open_serial
 from hil.characters import Characters
 from hil.ptys import PtyLine
 from hil.sim.images import IMAGES
 from hil.sim.modbus import RtuDevice
 from hil.wire import Line
-from tests.agent.cli.commands import Command
+from tests.agent.cli.commands import Command, Process
 
 pytestmark = pytest.mark.technician
 OnPty = Callable[[Line], PtyLine]
@@ -75,6 +82,23 @@ def test_a_scan_that_was_ended_early_goes_on(tidegate: Command, on_pty: OnPty, t
     assert second["probes"] > first["probes"]
 
 
+def test_ctrl_c_keeps_what_was_found(process: Process, on_pty: OnPty, tmp_path: Path) -> None:
+    port, state = on_pty(line_of(("generic/xy-md02", 1))).path, tmp_path / "s.json"
+    words = process.argv("scan", port, "--listen", "0", "--state", state, "--json")
+    child = subprocess.Popen(words, cwd=tmp_path, env=process.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 40
+    while not (state.exists() and json.loads(state.read_text())["sightings"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=30)
+    assert child.returncode == 130, err.decode()
+    envelope = json.loads(out)
+    assert [one["address"] for one in envelope["result"]["found"]] == [1]
+    assert envelope["result"]["finished"] is False
+    assert b"--resume" in err
+
+
 def test_a_silent_line_is_told_from_one_with_echo(tidegate: Command, on_pty: OnPty, tmp_path: Path) -> None:
     rest = ("--unit", "1:3", "--baud", "9600", "--listen", "0", "--state", tmp_path / "s.json", "--json")
     silent = tidegate("scan", on_pty(line_of()).path, *rest)
@@ -117,6 +141,37 @@ def test_what_a_person_can_get_wrong_is_one_sentence(
     assert said.code == code
     assert sentence in said.err
     assert "Traceback" not in said.err
+
+
+async def test_a_port_that_another_program_holds_is_busy(tidegate: Command, on_pty: OnPty) -> None:
+    port = on_pty(line_of()).path
+    held = await open_serial(str(port), LineSettings())
+    try:
+        for words in (
+            ("scan", port, "--listen", "0"),
+            ("monitor", port, "--seconds", "1"),
+            ("raw", port, "01", "--yes"),
+        ):
+            said = await asyncio.to_thread(tidegate, *words)
+            assert said.code == 75, said.err
+            assert "Another program holds the port" in said.err
+    finally:
+        await held.aclose()
+
+
+def test_bytes_are_sent_as_they_are_typed_and_what_comes_is_shown(tidegate: Command, on_pty: OnPty) -> None:
+    line = line_of(("generic/xy-md02", 4))
+    port = on_pty(line).path
+    asked = tidegate("raw", port, "04 04 00 01 00 02", "--crc", stdin=b"n\n")
+    assert asked.code == 1
+    assert line.counters.requests == 0
+    said = tidegate("raw", port, "04", "04", "00", "01", "00", "02", "--crc", "--yes", "--json")
+    assert said.code == 0
+    assert said.envelope["result"]["sent"] == "0404000100022" + "05e"
+    assert said.envelope["result"]["received"].startswith("040404")
+    silent = tidegate("raw", port, "09 04 00 01 00 02", "--crc", "--wait", "0.2", "--yes")
+    assert (silent.code, silent.out) == (69, "")
+    assert tidegate("raw", port, "0x0g", "--yes").code == 2
 
 
 def test_ports_name_the_bus_and_say_what_the_site_misses(tidegate: Command, on_pty: OnPty, tmp_path: Path) -> None:

@@ -198,6 +198,9 @@ _ROWS: Final = (
     (5209, "already-running",
      N_("The gateway cannot start: {detail}."),
      N_("One gateway, one agent. Stop that one first: systemctl stop tidegate")),
+    (5210, "collector-stores-nothing",
+     N_("The platform stores nothing: {detail}."),
+     N_("Nothing is receipted meanwhile, so the gateways keep it. Is the disk full, or the file moved?")),
     (5203, "no-state", N_("There is no gateway in {path}."), N_("Make one: tidegate init")),
     # --- 6xxx profiles and frames
     (6501, "bad-profile", N_("The profile cannot be used: {detail}."), N_("Mend the file.")),

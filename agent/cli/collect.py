@@ -81,7 +81,12 @@ def command(
 def _collect(options: CollectOptions, out: Output) -> Answer:
     from agent.collector.run import run_collect  # noqa: PLC0415 - start-up time
 
-    collected = run_collect(options, on_key=lambda line: _tell_key(line, out), on_link=_Link(options.broker, out))
+    collected = run_collect(
+        options,
+        on_key=lambda line: _tell_key(line, out),
+        on_link=_Link(options.broker, out),
+        on_fault=lambda sentence: _tell_fault(sentence, options.db, out),
+    )
     if options.input is not None:
         _tell_file(options.input, collected, out)
     return Answer(code=ExitCode.DONE if collected.whole else ExitCode.NO, result=_result(collected))
@@ -94,6 +99,13 @@ def _tell_key(line: str, out: Output) -> None:
         return
     out.say(_("Receipt key of this platform, for receipt_key in [uplink] of each site.toml:"))
     out.say(line)
+
+
+def _tell_fault(sentence: str, db: Path, out: Output) -> None:
+    if sentence:
+        out.finding(Finding(code="collector-stores-nothing", params={"detail": sentence}))
+    else:
+        out.note(_("{db} takes blocks in again").format(db=db))
 
 
 class _Link:

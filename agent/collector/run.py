@@ -106,6 +106,7 @@ def run_collect(
     on_key: Callable[[str], None] | None = None,
     on_link: Callable[[LinkState], None] | None = None,
     on_batch: Callable[[Batch], None] | None = None,
+    on_fault: Callable[[str], None] | None = None,
 ) -> Collected:
     """Collect. With a broker this ends by SIGTERM or SIGINT, without one at the end of the file.
 
@@ -114,6 +115,7 @@ def run_collect(
         on_key: given the line to put into ``site.toml`` as ``receipt_key``, before anything is taken in.
         on_link: given every change of the connection.
         on_batch: given what each committed batch brought.
+        on_fault: given the sentence when nothing can be stored, and an empty one when it can again.
 
     Raises:
         ConfigError: URL or trust file are wrong, the trust file is empty, or there is neither broker nor input.
@@ -148,7 +150,7 @@ def run_collect(
             window=_WINDOW,
         )
         with suppress(asyncio.CancelledError):
-            asyncio.run(_serve(client, ingest, signer, clock, on_link, on_batch))
+            asyncio.run(_serve(client, ingest, signer, clock, on_link, on_batch, on_fault))
     return collected
 
 
@@ -159,9 +161,17 @@ async def _serve(
     clock: SystemClock,
     on_link: Callable[[LinkState], None] | None,
     on_batch: Callable[[Batch], None] | None,
+    on_fault: Callable[[str], None] | None,
 ) -> None:
     service = Service(
-        client, ingest, signer, clock=clock, rng=random.SystemRandom(), on_change=on_link, on_batch=on_batch
+        client,
+        ingest,
+        signer,
+        clock=clock,
+        rng=random.SystemRandom(),
+        on_change=on_link,
+        on_batch=on_batch,
+        on_fault=on_fault,
     )
     task = asyncio.current_task()
     assert task is not None

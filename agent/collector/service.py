@@ -74,6 +74,7 @@ class Service:
         rng: for pauses between connections.
         on_change: called in the loop when the connection has changed.
         on_batch: called in the loop after each commit.
+        on_fault: called in the loop with the sentence when nothing can be stored, and with none when it can again.
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class Service:
         rng: random.Random,
         on_change: Callable[[LinkState], None] | None = None,
         on_batch: Callable[[Batch], None] | None = None,
+        on_fault: Callable[[str], None] | None = None,
     ) -> None:
         self.totals = Totals()
         self._ingest = ingest
         self._signer = signer
         self._clock = clock
         self._on_batch = on_batch
+        self._on_fault = on_fault
         self._owed = Owed()
         for progress in ingest.known():  # a gateway that gave up for want of a subscriber hears that we are back
             self._owed.note(progress, greet=True)
@@ -196,7 +199,7 @@ class Service:
         totals.readings += batch.readings
         totals.duplicates += verdicts.get(Verdict.DUPLICATE, 0)
         totals.reasons.update(dict(batch.reasons))
-        totals.fault = ""
+        self._failed("")
         for progress in batch.progress:
             self._owed.note(progress)
         self._publish_due()
@@ -204,6 +207,8 @@ class Service:
             self._on_batch(batch)
 
     def _failed(self, sentence: str) -> None:
+        if sentence != self.totals.fault and self._on_fault is not None:
+            self._on_fault(sentence)
         self.totals.fault = sentence
 
     async def _guard(self) -> None:

@@ -31,6 +31,7 @@ class Database:
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
         self._path = path
         self._db = db
+        self._inode = _inode(path)
 
     @staticmethod
     def open(path: Path) -> Database:
@@ -83,7 +84,12 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """One transaction that holds the write lock from its first statement on; rolled back on any exception."""
+        """One transaction that holds the write lock from its first statement on; rolled back on any exception.
+
+        A file that was deleted takes in every commit, and nobody will ever read it again: that is an error.
+        """
+        if _inode(self._path) != self._inode:
+            raise StorageError(f"{self._path} is not in its place: it was deleted or replaced, or its disk is gone")
         with _errors(self._path):
             self._db.execute("BEGIN IMMEDIATE")
         try:
@@ -123,6 +129,14 @@ def _errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise StorageError(f"{path}: {error}") from error
+
+
+def _inode(path: Path) -> int | None:
+    """What tells a file from another one of its name; None where there is none."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
 
 
 def _connect_to_read(path: Path, options: str) -> sqlite3.Connection:

@@ -325,6 +325,18 @@ def test_the_database_of_another_program_is_left_alone(tmp_path: Path, version: 
     assert path.read_bytes() == before
 
 
+def test_nothing_is_called_stored_in_a_database_that_was_deleted(
+    collector: Collector, gateway: Gateway, tmp_path: Path
+) -> None:
+    collector.take(*gateway.messages[:3])
+    away = tmp_path / "away.db"
+    (tmp_path / "collector.db").rename(away)
+    with pytest.raises(StorageError, match="deleted"):
+        collector.take(*gateway.messages[3:])
+    away.rename(tmp_path / "collector.db")
+    assert collector.verdicts(*gateway.messages) == {Verdict.DUPLICATE: 3, Verdict.CHAINED: 18}
+
+
 def test_another_key_signs_nothing_for_this_gateway(collector: Collector, gateway: Gateway) -> None:
     collector.take(*gateway.messages[:5])
     thief = SoftKey("thief")

@@ -114,6 +114,7 @@ class Platform:
 
     def __init__(self, path: Path, *gateways: Gateway) -> None:
         self.path = path
+        self.faults: list[str] = []
         self.trust = [NamedKey(spki=gateway.identity.spki, name=gateway.name) for gateway in gateways]
         with closing(Database.open(path)) as db:
             self.key = receipt_key(db)
@@ -128,7 +129,14 @@ class Platform:
                 protocol=protocol,
                 window=50,
             )
-            service = Service(options, Ingest(db, self.trust), self.key, clock=SystemClock(), rng=random.Random(5))
+            service = Service(
+                options,
+                Ingest(db, self.trust),
+                self.key,
+                clock=SystemClock(),
+                rng=random.Random(5),
+                on_fault=self.faults.append,
+            )
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(service.run())
                 try:
@@ -222,6 +230,25 @@ async def test_without_a_collector_the_blocks_stay_and_it_finds_them_when_it_com
             await until(lambda: outbox.all_receipted)
             assert uplink.status().trouble is None
     assert platform.readings() == list(range(400))
+
+
+async def test_a_database_that_is_gone_is_told_and_nothing_is_receipted_until_it_is_back(
+    tmp_path: Path, broker: Broker, gateway: Gateway
+) -> None:
+    platform = Platform(tmp_path / "c.db", gateway)
+    outbox = Outbox(gateway)
+    async with platform.serving(broker.url), running(uplink_of(outbox, broker.url, platform.key_line)):
+        await until(lambda: outbox.all_receipted)
+        before = outbox.receipted_seq
+        platform.path.rename(tmp_path / "away.db")
+        outbox.seal(10)
+        await until(lambda: bool(platform.faults))
+        assert "c.db is not in its place" in platform.faults[0]
+        assert outbox.receipted_seq == before
+        (tmp_path / "away.db").rename(platform.path)
+        await until(lambda: outbox.all_receipted)
+        assert platform.faults[1:] == [""]
+    assert platform.readings() == list(range(410))
 
 
 async def test_a_collector_that_comes_back_greets_and_a_waiting_gateway_goes_on_at_once(

@@ -54,6 +54,11 @@ class Hearing(Generic[F]):
         return self._decoder.buffered > 0
 
     @property
+    def buffered(self) -> int:
+        """Bytes that may be the beginning of the reply."""
+        return self._decoder.buffered
+
+    @property
     def missing(self) -> int:
         """Bytes without which the reply that has begun cannot be whole; 0 if that is not known."""
         return self._decoder.missing

@@ -189,6 +189,7 @@ class Link:
         """Read until the reply is there or its time is over; ``from_ns`` is when the fastest reply would end."""
         patient_ns = from_ns + ceiling_ns
         deadline_ns = from_ns + self._turnaround.window_ns(peer, ceiling_ns)
+        began_ns = patient_ns
         while True:
             data = await self._read_until(deadline_ns)
             now_ns = self._clock.mono_ns()
@@ -200,17 +201,23 @@ class Link:
                     return reply
                 if hearing.certain:
                     raise ChecksumError(f"{hearing.where} answered with a wrong checksum", hearing.raw)
-                await self._skip(hearing.missing, now_ns, patient_ns)
+                began_ns = min(began_ns, now_ns - hearing.buffered * self._character_ns)
+                await self._skip(hearing, now_ns, began_ns, patient_ns)
             if now_ns < deadline_ns:
                 continue
             if not hearing.begun or deadline_ns >= patient_ns:
                 return self._give_up(hearing, deadline_ns - from_ns)
             deadline_ns = patient_ns  # the window is for silence; a reply that has begun may take its time
 
-    async def _skip(self, missing: int, now_ns: int, patient_ns: int) -> None:
-        """Sleep while bytes that have to come are on the wire, all but the last, rather than wake up for each."""
-        if missing > _WORTH_A_SLEEP and self._character_ns:
-            await self._pause.until(min(patient_ns, now_ns + (missing - 1) * self._character_ns))
+    async def _skip(self, hearing: Hearing[F], now_ns: int, began_ns: int, patient_ns: int) -> None:
+        """Sleep while bytes that have to come are on the wire, all but the last, rather than wake up for each.
+
+        Adapters hand bytes over in bunches, so what is missing may have been on the wire already: the end is reckoned
+        from the earliest time at which the reply can have begun.
+        """
+        until_ns = began_ns + (hearing.buffered + hearing.missing - 1) * self._character_ns
+        if hearing.missing and until_ns - now_ns >= _WORTH_A_SLEEP * self._character_ns > 0:
+            await self._pause.until(min(patient_ns, until_ns))
 
     async def _read_until(self, deadline_ns: int) -> bytes:
         left_s = (deadline_ns - self._clock.mono_ns()) / 1e9

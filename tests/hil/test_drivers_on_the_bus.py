@@ -6,6 +6,7 @@ What the batch says is compared with what the simulator held when it heard that 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 
@@ -127,6 +128,21 @@ async def test_all_faults_together_and_an_echoing_adapter(seed: int) -> None:
         await bench.poll_all()
     assert bench.good > 100
     assert bench.line.counters.inside_silence == 0
+
+
+@pytest.mark.parametrize("step", [1, 7, 16, 64])
+@virtual
+async def test_a_reply_that_comes_in_bunches_is_taken_as_soon_as_it_is_whole(step: int) -> None:
+    """An adapter's buffer hands over many characters at once: what is missing then is not what has yet to be sent."""
+    bench = Bench(["eastron/sdm120"], Injector(0))
+    bench.line.step = step
+    for _ in range(3):
+        await bench.poll_all()
+    starts = [one for one in bench.log if one.reply_end_ns is not None]
+    silence_ns, character_ns = bench.line.settings.silence_ns, bench.line.settings.character_ns
+    for one, following in itertools.pairwise(starts):
+        assert one.reply_end_ns is not None
+        assert silence_ns <= following.start_ns - one.reply_end_ns <= silence_ns + character_ns
 
 
 @pytest.mark.parametrize("model", sorted(IMAGES))

@@ -165,6 +165,9 @@ class Agent:
             await self._storage.flush()
         except StorageError as error:
             _log.error("what was read last is not stored: %s", error)
+        left = self._storage.status()
+        if left.waiting_readings:
+            _log.error("%d readings are not stored: %s", left.waiting_readings, left.fault)
         for _ in range(round(PUBLISH_PATIENCE_S / PUBLISH_LOOK_S)):
             if not self._owes():
                 break

@@ -162,6 +162,18 @@ async def test_everything_that_was_answered_is_sealed_when_the_agent_has_stopped
     assert sum(device.missed for device in before.devices) == 0
 
 
+async def test_readings_that_the_disk_did_not_take_are_counted_in_the_log(
+    tmp_path: Path, fleet: TcpFleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(site_of(tmp_path, fleet.ports)) as agent:
+        await agent.until(lambda status: status.storage.sealed_blocks > 0)
+        (tmp_path / "state" / "outbox.db").rename(tmp_path / "away.db")
+        await agent.until(lambda status: status.storage.fault_code == "storage-failed")
+    (line,) = [record.getMessage() for record in caplog.records if "are not stored" in record.getMessage()]
+    assert int(line.split()[0]) >= POINTS
+    assert "outbox.db is not in its place" in line
+
+
 async def test_a_second_run_goes_on_with_the_same_chain(tmp_path: Path, fleet: TcpFleet) -> None:
     site = site_of(tmp_path, fleet.ports)
     for _ in range(2):

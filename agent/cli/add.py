@@ -27,20 +27,19 @@ if TYPE_CHECKING:
 _HELP = N_("""Test a device and write it into the site file.
 
 \b
-  tidegate add rs485-a --unit 1 --profile eastron/sdm120
+  tidegate add rs485-a --unit 1
   tidegate add rs485-a --unit 7 --profile acrel/adl400 --name main --ratio ct=200/5
   tidegate add /dev/serial/by-id/usb-... --bus rs485-a --unit 1 --profile generic/xy-md02
 
-What tidegate scan found is added so. The device is read before anything is written, the change is shown, comments
-stay, and the file as it was is kept. A running agent takes the change at once.
+What tidegate scan found is added so; without --profile the models that fit are proposed. The device is read before
+anything is written, the change is shown, comments stay, and the file as it was is kept. A running agent takes the
+change at once.
 """)
 
 
 @verb("add", help=_HELP)
 @click.argument("line", metavar="BUS|PORT")
-@click.option(
-    "--profile", metavar="VENDOR/MODEL", required=True, help=N_("What model it is; see tidegate profile list.")
-)
+@click.option("--profile", metavar="VENDOR/MODEL", default="", help=N_("What model it is; proposed if left out."))
 @click.option("--unit", type=int, help=N_("Modbus address."))
 @click.option("--address", default="", help=N_("Address of a protocol whose addresses are texts."))
 @click.option("--name", default="", help=N_("Name of the device; from model and address if left out."))
@@ -62,7 +61,8 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
     if target.site is None:
         session.load_site()  # says that there is none
     before = path.read_text(encoding="utf-8")
-    device = _wanted(target, wishes, ask=not (wishes["yes"] or session.out.json))
+    ask = not (wishes["yes"] or session.out.json)
+    device = _wanted(target, wishes, wishes["profile"] or _proposed(session, target, wishes, ask=ask), ask=ask)
     text = _edited(before, target, device, str(wishes["bus_name"]))
     site, new = _checked(path, text, device)
     values = _test(site, new)
@@ -83,13 +83,25 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
     return Answer(result={**result, "written": True, "kept": str(kept)}, findings=findings)
 
 
-def _wanted(target: Target, wishes: dict[str, object], *, ask: bool) -> NewDevice:
+def _proposed(session: Session, target: Target, wishes: dict[str, object], *, ask: bool) -> str:
+    """Find out what stands at the address; nothing where no address was given, which the check of the file says."""
+    from agent.cli.add_choose import choose_profile  # noqa: PLC0415 - start-up time
+    from agent.cli.scan import all_profiles  # noqa: PLC0415
+
+    unit = wishes["unit"]
+    if not isinstance(unit, int):
+        return ""
+    line = _line(target, wishes) or target.bus.line
+    return choose_profile(session.out, target, unit, line, all_profiles(), ask=ask)
+
+
+def _wanted(target: Target, wishes: dict[str, object], profile: object, *, ask: bool) -> NewDevice:
     """Put the entry together; asks for the ratios that are missing if it may."""
     from agent.config_edit import NewDevice  # noqa: PLC0415 - start-up time
 
     name, unit, address = str(wishes["name"]), wishes["unit"], str(wishes["address"])
-    profile = str(wishes["profile"])
-    place = address or (str(unit) if isinstance(unit, int) else "1")
+    profile = str(profile)
+    place = address or str(unit)
     given = dict(_pair(text) for text in _texts(wishes["ratios"]))
     for ratio in _needed(profile):
         if ratio.name not in given and ask:
@@ -99,7 +111,7 @@ def _wanted(target: Target, wishes: dict[str, object], *, ask: bool) -> NewDevic
     return NewDevice(
         name=name or f"{profile.rpartition('/')[2]}-{place}",
         bus=target.bus.name if target.in_site else str(wishes["bus_name"]) or target.bus.name,
-        unit=unit if isinstance(unit, int) else (None if address else 1),
+        unit=unit if isinstance(unit, int) else None,
         address=address,
         profile=profile,
         line=_line(target, wishes),

@@ -60,6 +60,8 @@ OF_CODE = {
     "not-a-number": ExitCode.USAGE,
     "address-taken": ExitCode.NO,
     "needs-yes": ExitCode.NO,
+    "nothing-proposed": ExitCode.NO_ANSWER,
+    "choose-profile": ExitCode.NO,
     "not-tested": ExitCode.NO_ANSWER,
     "no-profile": ExitCode.BAD_DATA,
     "line-not-silent": ExitCode.TRY_LATER,

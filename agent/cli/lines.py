@@ -45,8 +45,14 @@ class Target:
     in_site: bool = False
 
 
-def find_line(session: Session, name: str, *, serial: bool = True) -> Target:
+def find_line(session: Session, name: str, *, serial: bool = True, any_speed: bool = True) -> Target:
     """Find the bus or port called ``name``.
+
+    Args:
+        session: tells the site file.
+        name: as it was typed.
+        serial: it has to be a serial line, be it behind a network.
+        any_speed: a line whose speed cannot be set from here will do too (``rtu+tcp://``).
 
     Raises:
         LineError: there is no such bus and no such port, or it is no serial line and has to be one.
@@ -64,7 +70,7 @@ def find_line(session: Session, name: str, *, serial: bool = True) -> Target:
             known = ", ".join(one.name for one in buses) or "-"
             raise LineError(Finding(code="no-such-line", params={"value": name, "known": known}))
         bus = Bus(name=Path(name).name, port=name)
-    if serial and "://" in bus.port and not bus.port.startswith("rfc2217:"):
+    if serial and bus.port.startswith(("tcp:", *(() if any_speed else ("rtu+tcp:",)))):
         raise LineError(Finding(code="no-serial-line", params={"port": bus.port}))
     devices = tuple(device for device in site.devices if device.bus == bus.name) if site and in_site else ()
     return Target(bus=bus, site=site, devices=devices, in_site=in_site)

@@ -52,7 +52,7 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
     """Search the line."""
     from agent.cli.lines import find_line, in_production  # noqa: PLC0415 - start-up time
 
-    target = find_line(session, line)
+    target = find_line(session, line, any_speed=False)
     work, plan = _prepare(session, target, wishes)
     announced_s = work.search.remaining_s()
     if in_production(target) and not wishes["yes"]:
@@ -74,7 +74,7 @@ def _prepare(session: Session, target: Target, wishes: dict[str, object]) -> tup
     from drivers.scan.plan import Place, factory_places, make_plan  # noqa: PLC0415
     from drivers.scan.search import Search  # noqa: PLC0415
 
-    profiles = _profiles()
+    profiles = all_profiles()
     maker = ModbusProbes()
     bus = target.bus
     bauds, units = wishes["bauds"], wishes["units"]
@@ -164,7 +164,8 @@ def _answer(session: Session, work: Work, announced_s: float, *, stopped: bool) 
     return Answer(code=ExitCode.INTERRUPTED if stopped else code, result=result, findings=findings)
 
 
-def _profiles() -> tuple[Profile, ...]:
+def all_profiles() -> tuple[Profile, ...]:
+    """Read every profile that can be read."""
     from drivers.profile_load import builtin_roots, find_profile, list_profiles, read_profile  # noqa: PLC0415
 
     roots = builtin_roots()

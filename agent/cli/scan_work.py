@@ -149,22 +149,9 @@ class Work:
 
     async def _name(self, one: Sighting, line: ScanLine) -> None:
         patience_s = min(PATIENCE_S * 4, max(PATIENCE_S, 3 * one.slowest_s))
-        face = ScanFace(line, one.line, patience_s=patience_s, name=self.target.bus.port)
-
-        def make(profile: Profile) -> Device:
-            return build_device(
-                profile.protocol,
-                index=0,
-                unit=one.address,
-                profile=profile,
-                link=face,
-                clock=self.clock,
-                framing=Framing.RTU,
-                settings=one.line,
-            )
-
-        found = await propose(self.wishes.profiles, unit=one.address, settings=one.line, line=face, make_device=make)
-        self.proposals[one.address, one.line] = found
+        self.proposals[one.address, one.line] = await identify(
+            line, self.target.bus.port, one.address, one.line, self.wishes.profiles, self.clock, patience_s=patience_s
+        )
 
     def _save(self) -> None:
         self._saved_s = self._now_s()
@@ -178,3 +165,31 @@ class Work:
 
     def _now_s(self) -> float:
         return self.clock.mono_ns() / 1e9
+
+
+async def identify(
+    line: ScanLine,
+    port: str,
+    unit: int,
+    settings: LineSettings,
+    profiles: Sequence[Profile],
+    clock: Clock,
+    *,
+    patience_s: float = PATIENCE_S,
+) -> tuple[Proposal, ...]:
+    """Propose profiles for the device at ``unit`` and ``settings``; LinkDownError if the port is gone."""
+    face = ScanFace(line, settings, patience_s=patience_s, name=port)
+
+    def make(profile: Profile) -> Device:
+        return build_device(
+            profile.protocol,
+            index=0,
+            unit=unit,
+            profile=profile,
+            link=face,
+            clock=clock,
+            framing=Framing.RTU,
+            settings=settings,
+        )
+
+    return await propose(profiles, unit=unit, settings=settings, line=face, make_device=make)

@@ -92,12 +92,24 @@ def test_a_ratio_that_the_profile_needs_is_asked_for(tidegate: Command, site: Pa
     assert tomllib.loads(site.read_text())["device"][1]["ratios"]["ct"] == "200/5"
 
 
+def test_without_a_profile_models_are_proposed_and_a_person_chooses(tidegate: Command, site: Path) -> None:
+    undecided = tidegate("add", "rs485-a", "--unit", "7", "--yes")
+    assert undecided.code == 1
+    assert "Several profiles fit address 7: eastron/sdm120" in undecided.err
+    chosen = tidegate("add", "rs485-a", "--unit", "7", stdin=b"1\ny\n")
+    assert chosen.code == 0, chosen.err
+    assert "3 of 3 plausible" in chosen.out
+    assert tomllib.loads(site.read_text())["device"][1]["profile"] == "eastron/sdm120"
+    assert tidegate("add", "rs485-a", "--unit", "9", "--yes").code == 69
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
         (("rs485-a", "--unit", "4", "--profile", "generic/xy-md02"), 1, "Address 4 on bus rs485-a is taken by air."),
         (("rs485-a", "--unit", "7", "--profile", "eastron/sdm12"), 78, 'There is no profile "eastron/sdm12".'),
         (("rs485-a", "--unit", "400", "--profile", "eastron/sdm120"), 78, "unit = 400 is out of range."),
+        (("rs485-a", "--profile", "eastron/sdm120"), 78, 'The key "unit" is missing'),
         (("rs485-c", "--unit", "1", "--profile", "eastron/sdm120"), 2, "neither a bus of the site nor a port"),
         (("rs485-a", "--unit", "9", "--profile", "eastron/sdm120"), 69, "sdm120-9 did not pass the test"),
     ],

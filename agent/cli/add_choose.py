@@ -1,0 +1,63 @@
+"""Which profile ``tidegate add`` writes where none was named: what fits is shown with its evidence, a person chooses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.cli.lines import Borrowed, LineError, Target
+from agent.cli.output import Output
+from agent.cli.scan_text import certainty, evidence
+from agent.cli.scan_work import identify
+from agent.clock import SystemClock, TimerfdPause
+from agent.finding import Finding
+from agent.language import _
+from drivers.profile import LineSettings, Profile
+from drivers.registry import open_stream
+from drivers.scan.line import ScanLine
+from drivers.scan.propose import Certainty, Proposal
+
+if TYPE_CHECKING:
+    from drivers.clock import Clock
+
+
+def choose_profile(
+    out: Output, target: Target, unit: int, settings: LineSettings, profiles: Sequence[Profile], *, ask: bool
+) -> str:
+    """Try ``profiles`` on the device and give the id of the chosen one.
+
+    Raises:
+        LineError: nothing fits, or nobody may be asked and nothing is likely enough.
+        LinkDownError: the port is gone.
+    """
+    clock = SystemClock()
+    with Borrowed(target=target):
+        found = asyncio.run(_identify(target, unit, settings, profiles, clock))
+    if not found:
+        raise LineError(Finding(code="nothing-proposed", params={"address": unit, "bus": target.bus.name}))
+    rows = [("#", _("PROFILE PROPOSED"), "", _("EVIDENCE"))]
+    rows += [(str(n), one.profile, certainty(one), evidence(one)) for n, one in enumerate(found, 1)]
+    out.table(rows)
+    if ask:
+        number: int = click.prompt(_("Which"), type=click.IntRange(1, len(found)), default=1)
+        return found[number - 1].profile
+    if found[0].certainty is Certainty.POSSIBLE:
+        names = ", ".join(one.profile for one in found)
+        raise LineError(Finding(code="choose-profile", params={"address": unit, "profiles": names}))
+    return found[0].profile
+
+
+async def _identify(
+    target: Target, unit: int, settings: LineSettings, profiles: Sequence[Profile], clock: Clock
+) -> tuple[Proposal, ...]:
+    bus, pause = target.bus, TimerfdPause()
+    stream = await open_stream(bus.port, bus.line, bus.adapter)
+    line = ScanLine(stream, clock=clock, pause=pause, line=bus.line, switch_s=bus.adapter.switch_ms / 1000)
+    try:
+        return await identify(line, bus.port, unit, settings, profiles, clock)
+    finally:
+        await line.aclose()
+        pause.close()

@@ -26,6 +26,7 @@ Tags: TypeAlias = list[tuple[int, int]] | None
 _NEGATIVE, _TEXT, _ARRAY, _MAP, _SIMPLE = 1, 3, 4, 5, 7
 _INDEFINITE = 31
 _INLINE: Final = 24
+_SHORT_TEXT: Final = 0x60
 _WIDTHS: Final = {24: 1, 25: 2, 26: 4, 27: 8}
 
 
@@ -155,7 +156,7 @@ def _string(data: bytes, start: int, length: int, *, text: bool) -> int:
 
 
 def _array(data: bytes, pos: int, count: int, depth: int, tags: Tags) -> int:
-    """Columns are nearly all integers, so these are checked here without a call each."""
+    """Columns are nearly all integers, dictionaries also short texts: these cost no call for each head."""
     sizes = _SCALAR
     for _ in range(count):
         size = sizes[data[pos]]
@@ -169,6 +170,8 @@ def _array(data: bytes, pos: int, count: int, depth: int, tags: Tags) -> int:
             if not data[pos + 1]:
                 raise FormError("not-minimal", f"integer at byte {pos}")
             pos += 3
+        elif _SHORT_TEXT <= data[pos] < _SHORT_TEXT + _INLINE:
+            pos = _string(data, pos + 1, data[pos] - _SHORT_TEXT, text=True)
         else:
             pos = _item(data, pos, depth, tags)
     return pos

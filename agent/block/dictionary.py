@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from agent.block import cbor
 from agent.block.errors import ContentError
@@ -126,20 +126,41 @@ def read_add(value: object) -> DictionaryAdd:
     Raises:
         ContentError: ``dictionary-form``.
     """
+    return build_add(check_add(value))
+
+
+def check_add(value: object) -> tuple[Any, ...]:
+    """The same value, if it is a dictionary-add; raises as ``read_add``."""
     if type(value) is not tuple or len(value) != 4:
         raise ContentError("dictionary-form")
     first_device, devices, first_point, points = value
     if not (is_u63(first_device) and is_u63(first_point) and type(devices) is tuple and type(points) is tuple):
         raise ContentError("dictionary-form")
+    for entry in devices:
+        _check_device(entry)
+    for entry in points:
+        _check_point(entry)
+    return value
+
+
+def build_add(value: tuple[Any, ...]) -> DictionaryAdd:
+    """A dictionary-add from what ``check_add`` let pass."""
+    first_device, devices, first_point, points = value
     return DictionaryAdd(
         first_device=first_device,
-        devices=tuple(_device(entry) for entry in devices),
+        devices=tuple(
+            DeviceEntry(id=device_id, name=name, profile=profile, profile_hash=profile_hash, identity=identity)
+            for device_id, name, profile, profile_hash, identity in devices
+        ),
         first_point=first_point,
-        points=tuple(_point(entry) for entry in points),
+        points=tuple(
+            PointEntry(device=device, quantity=quantity, unit=unit, exponent=exponent, kind=kind, klass=klass)
+            for device, quantity, unit, exponent, kind, klass in points
+        ),
     )
 
 
-def _device(value: object) -> DeviceEntry:
+def _check_device(value: object) -> None:
     if type(value) is not tuple or len(value) != _DEVICE_FIELDS:
         raise ContentError("dictionary-form", "device")
     device_id, name, profile, profile_hash, identity = value
@@ -147,10 +168,9 @@ def _device(value: object) -> DeviceEntry:
         raise ContentError("dictionary-form", "device")
     if not (is_bytes(profile_hash, _PROFILE_HASH_BYTES) and (identity is None or is_short(identity))):
         raise ContentError("dictionary-form", "device")
-    return DeviceEntry(id=device_id, name=name, profile=profile, profile_hash=profile_hash, identity=identity)
 
 
-def _point(value: object) -> PointEntry:
+def _check_point(value: object) -> None:
     if type(value) is not tuple or len(value) != _POINT_FIELDS:
         raise ContentError("dictionary-form", "point")
     device, quantity, unit, exponent, kind, klass = value
@@ -160,7 +180,6 @@ def _point(value: object) -> PointEntry:
         raise ContentError("dictionary-form", "exponent")
     if not (is_int(kind, 0, _MAX_KIND) and is_int(klass, 0, _MAX_CLASS)):
         raise ContentError("dictionary-form", "kind or class")
-    return PointEntry(device=device, quantity=quantity, unit=unit, exponent=exponent, kind=kind, klass=klass)
 
 
 def write_cbdict(additions: Iterable[bytes]) -> bytes:

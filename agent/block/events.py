@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.block import cbor
-from agent.block.dictionary import add_value, read_add
+from agent.block.dictionary import add_value, build_add, check_add
 from agent.block.errors import ContentError, FormError
 from agent.block.messages import read_delegation, read_identity_change
 from agent.block.record import MAX_EVENTS, DictionaryAdd, Event, EventKind
@@ -81,8 +81,10 @@ def epoch_close(mono_ms: int) -> Event:
 
 
 def addition_of(event: Event) -> DictionaryAdd:
-    """What an event 3 appends; raises ``ContentError`` when it is malformed."""
-    return read_add(event.fields[0] if len(event.fields) == 1 else None)
+    """What a checked event 3 appends."""
+    addition = event.fields[0]
+    assert isinstance(addition, tuple)
+    return build_add(addition)
 
 
 def message_of(event: Event) -> bytes:
@@ -152,7 +154,7 @@ def read_event(value: object) -> Event:
     if not _well_formed(kind, fields):
         raise ContentError("event-form", f"fields of event {kind}")
     if kind == EventKind.DICTIONARY:
-        read_add(fields[0])
+        check_add(fields[0])
     return Event(kind=kind, mono_ms=mono_ms, fields=fields)
 
 

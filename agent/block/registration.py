@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from agent.block import events
-from agent.block.dictionary import Step, Tables, add_value, encode_add, read_add
+from agent.block.dictionary import Step, Tables, add_value, check_add, encode_add
 from agent.block.record import DeviceEntry, DictionaryAdd, Event, PointEntry
 
 Entry = TypeVar("Entry", DeviceEntry, PointEntry)
@@ -66,7 +66,7 @@ def register(
             first_point=len(tables.points),
             points=part_points,
         )
-        read_add(add_value(addition))  # refuses what the format does not allow
+        check_add(add_value(addition))  # refuses what the format does not allow
         tables = tables.add(addition)
         found.append(events.dictionary(mono_ms, addition))
         steps.append(tables.step)
@@ -81,7 +81,7 @@ def check(devices: Sequence[DeviceEntry], points: Sequence[PointEntry]) -> None:
         ContentError: an entry that the format does not allow.
     """
     addition = DictionaryAdd(first_device=0, devices=tuple(devices), first_point=0, points=tuple(points))
-    read_add(add_value(addition))
+    check_add(add_value(addition))
 
 
 def _on(point: PointEntry, device: int) -> PointEntry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -135,7 +135,7 @@ class Load:
     """How busy a bus was in the last minute, and how much of it was in vain."""
 
     def __init__(self, start_ns: int) -> None:
-        self._windows: deque[tuple[int, int, int, int]] = deque(maxlen=6)  # length, busy ns, exchanges, failures
+        self._windows: tuple[tuple[int, int, int, int], ...] = ()  # last six: length, busy ns, exchanges, failures
         self._start_ns = start_ns
         self._busy_ns = self._exchanges = self._failures = 0
         self.exchanges = 0
@@ -147,7 +147,8 @@ class Load:
         self._failures += not good
         self.exchanges += 1
         if ended_ns - self._start_ns >= WINDOW_NS // 6:
-            self._windows.append((ended_ns - self._start_ns, self._busy_ns, self._exchanges, self._failures))
+            window = (ended_ns - self._start_ns, self._busy_ns, self._exchanges, self._failures)
+            self._windows = (*self._windows[-5:], window)
             self._start_ns = ended_ns
             self._busy_ns = self._exchanges = self._failures = 0
 

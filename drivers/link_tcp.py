@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,7 +51,7 @@ class TcpLink:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
         self._free = pipeline
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue: list[asyncio.Future[None]] = []  # mostly empty: a deque takes 0.6 kB on each of 200 connections
         self._open: dict[int, _Waiting] = {}
         self._transaction = 0
         self._decoder = TcpStreamDecoder()
@@ -112,7 +112,7 @@ class TcpLink:
     def _pass_on(self) -> None:
         """Give this turn to who waits longest, or free it."""
         while self._queue:
-            turn = self._queue.popleft()
+            turn = self._queue.pop(0)
             if not turn.done():
                 turn.set_result(None)
                 return

@@ -1,4 +1,4 @@
-"""Which profile ``tidegate add`` writes where none was named: what fits is shown with its evidence, a person chooses."""
+"""Which profile ``tidegate add`` writes where none was named: what fits is shown with its evidence, one is chosen."""
 
 from __future__ import annotations
 

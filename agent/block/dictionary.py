@@ -78,6 +78,8 @@ class Tables:
 
     def until(self, step: Step) -> Tables:
         """The tables as they were after an addition that these hold."""
+        if step.adds == self.adds:
+            return self
         return Tables(
             devices=self.devices[: step.devices],
             points=self.points.until(step.points),

@@ -54,6 +54,7 @@ class DeviceStatus:
         errors: exchanges without one, by error code.
         missed: polls that left no record.
         busy_ms: how long exchanges with it have held the bus, since the start.
+        blocks_cut: blocks that it refused and that are read in parts since; ``reads`` holds the parts.
         good_mono_ms: when its last reading was taken, None if never.
         silent_since_mono_ms: first failure since its last reading, None while all is well.
         error_code: of the last failure since its last reading, empty while all is well.
@@ -70,6 +71,7 @@ class DeviceStatus:
     errors: tuple[tuple[str, int], ...] = ()
     missed: int = 0
     busy_ms: int = 0
+    blocks_cut: int = 0
     good_mono_ms: int | None = None
     silent_since_mono_ms: int | None = None
     error_code: str = ""
@@ -165,6 +167,7 @@ class DeviceHealth:
 
     answered: int = 0
     busy_ns: int = 0
+    blocks_cut: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     good_ns: int | None = None
     silent_since_ns: int | None = None

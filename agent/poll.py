@@ -192,6 +192,7 @@ class Polling:
             return
         self.answers += result in (Result.REFUSED, Result.UNABLE)
         if isinstance(error, RefusedError) and error.replanned:
+            polled.cut()
             self._schedule.replan(job.device, polled.device.reads, now_ns)
             self._stretch([job.device])
             return

@@ -68,6 +68,10 @@ class Polled:
         points = {point for read in self.device.reads for point in read.points}
         self.lose(tuple(sorted(points)), quality, mono_ns)
 
+    def cut(self) -> None:
+        """Count a block that the device refused and that is read in parts from now on."""
+        self._health.blocks_cut += 1
+
     def spent(self, busy_ns: int) -> None:
         """Note for how long an exchange with it held the bus."""
         self._health.busy_ns += busy_ns
@@ -90,6 +94,7 @@ class Polled:
             errors=tuple(sorted(health.errors.items())),
             missed=member.ledger.total,
             busy_ms=health.busy_ns // 1_000_000,
+            blocks_cut=health.blocks_cut,
             good_mono_ms=_ms(health.good_ns),
             silent_since_mono_ms=_ms(health.silent_since_ns),
             error_code=health.error_code,

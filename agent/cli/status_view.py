@@ -70,6 +70,7 @@ class Screen:
         for bus in status.buses:
             rows.append((_("bus"), self._bus(bus)))
             rows += [("", self._device(one)) for one in status.devices if one.bus == bus.name and one.error_code]
+            rows += [("", _cut(one)) for one in status.devices if one.bus == bus.name and one.blocks_cut]
             rows += [("", _ratios(one)) for one in status.devices if one.bus == bus.name and one.ratios]
         rows += [
             (_("outbox"), self._outbox()),
@@ -169,6 +170,11 @@ class Screen:
 def _ratios(device: DeviceStatus) -> str:
     answers = ", ".join(f"{name} {answer}" for name, answer in device.ratios)
     return _("{device} with ratios {ratios}").format(device=device.name, ratios=answers)
+
+
+def _cut(device: DeviceStatus) -> str:
+    what = _("{device} refused {count} blocks: it is read in {parts} parts")
+    return what.format(device=device.name, count=device.blocks_cut, parts=len(device.reads))
 
 
 def _uplink_finding(uplink: UplinkStatus) -> Finding:

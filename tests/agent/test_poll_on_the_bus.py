@@ -9,7 +9,7 @@ import asyncio
 import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -301,3 +301,32 @@ async def test_an_adapter_that_is_pulled_and_put_back_heals_by_itself() -> None:
     assert all(min(back[unit]) <= 35.3 * S for unit in (1, 2, 3))
     codes = [event.fields[1] for event in bus.events if event.kind == EventKind.BUS_FAULT]
     assert codes == ["link-down", "back"]
+
+
+@virtual
+async def test_a_refused_block_is_cut_once_remembered_over_a_reopening_and_shown() -> None:
+    """The device refuses every read across the hole between its registers 3 and 4 (exception 2)."""
+    whole = image()
+    halves = replace(whole, spans=((HOLDING, 0, 3), (HOLDING, 4, REGISTERS - 1)))
+    bus = Rig([RtuDevice(1, halves)])
+    async with asyncio.TaskGroup() as group:
+        group.create_task(bus.poller.run())
+        await asyncio.sleep(5.3)
+        before = len(bus.log)
+        await bus.port._stream.aclose()
+        await asyncio.sleep(5)
+        ((_, status),) = bus.poller.devices()
+        bus.poller.stop()
+    asked = [(int.from_bytes(one.request[2:4], "big"), one.request[5]) for one in bus.log]
+    refused = [one for one, told in zip(asked, bus.log, strict=True) if told.reply[1:2] == b"\x83"]
+    assert 1 <= len(refused) == len(set(refused)) <= 4, "no block is asked for twice once it was refused"
+    assert max(asked.index(one) for one in refused) < before
+    known = {point for read in status.reads for point in read.points}
+    assert known == {f"p{n}" for n in range(REGISTERS)}
+    assert status.blocks_cut == len(refused)
+    assert len(status.reads) == len(refused) + 1
+    assert {read.points for read in status.reads} == {one.points for one in status.reads if one.polls}
+    good = [batch for batch in bus.batches if not any(batch.statuses)]
+    assert {index for batch in good for index in batch.points} == set(range(REGISTERS))
+    assert all(batch.values == tuple(100 + index for index in batch.points) for batch in good)
+    assert not any(None in batch.values for batch in bus.batches if batch.mono_ns < 5 * S), "a cut costs no value"

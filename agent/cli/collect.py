@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,10 +15,13 @@ from agent.finding import Finding
 from agent.language import N_, _
 
 if TYPE_CHECKING:
+    from agent.collector.ingest import Batch
     from agent.collector.run import Collected, CollectOptions
     from agent.mqtt_state import LinkState
 
 _PATH = click.Path(path_type=Path)
+_MOST_STRANGERS: Final = 100
+"""Anyone who may publish can make up gateways: so many are named."""
 _HELP = N_("""Collect sealed blocks: verify each, store it, and sign a receipt when it is stored.
 
 \b
@@ -85,6 +88,7 @@ def _collect(options: CollectOptions, out: Output) -> Answer:
         options,
         on_key=lambda line: _tell_key(line, out),
         on_link=_Link(options.broker, out),
+        on_batch=_Strangers(options.trust, out),
         on_fault=lambda sentence: _tell_fault(sentence, options.db, out),
     )
     if options.input is not None:
@@ -106,6 +110,24 @@ def _tell_fault(sentence: str, db: Path, out: Output) -> None:
         out.finding(Finding(code="collector-stores-nothing", params={"detail": sentence}))
     else:
         out.note(_("{db} takes blocks in again").format(db=db))
+
+
+class _Strangers:
+    """Tells once of each gateway whose blocks come and whose key is not in the trust file: one was forgotten."""
+
+    def __init__(self, trust: Path, out: Output) -> None:
+        self._trust = trust
+        self._out = out
+        self._told: set[bytes] = set()
+
+    def __call__(self, batch: Batch) -> None:
+        """Take in what a batch brought."""
+        for gateway in batch.strangers:
+            if gateway in self._told or len(self._told) >= _MOST_STRANGERS:
+                continue
+            self._told.add(gateway)
+            params = {"gateway": gateway.hex()}
+            self._out.finding(Finding(code="unknown-gateway", params=params, where=str(self._trust), warning=True))
 
 
 class _Link:

@@ -26,6 +26,7 @@ from agent.keys import NamedKey
 
 CACHED_POINTS: Final = 500_000
 """Bound of the process's memory of dictionaries, about 250 bytes a point."""
+MOST_STRANGERS: Final = 16
 _RECEIPTED: Final = (
     "UPDATE gateway SET receipt_epoch = ?, receipt_number = ?, receipt_ms = ? WHERE gateway = ?"
     " AND (coalesce(receipt_epoch, -1), coalesce(receipt_number, -1)) <= (?, ?)"
@@ -86,12 +87,14 @@ class Batch:
         progress: of each trusted gateway in it.
         verdicts: messages by verdict, those that waited and now moved included.
         reasons: refusals by kebab-case reason; ``stranger`` and ``wrong-topic`` are ours.
+        strangers: some of the gateways that nobody trusts here, by what their messages claim.
     """
 
     progress: tuple[Progress, ...]
     verdicts: tuple[tuple[Verdict, int], ...]
     reasons: tuple[tuple[str, int], ...]
     readings: int
+    strangers: tuple[bytes, ...] = ()
 
 
 class Ingest:
@@ -123,7 +126,7 @@ class Ingest:
         job = _Job(self._db, now_ms)
         arrivals = tuple(arrivals)
         offering = self._offers(arrivals, job.reasons)
-        forms = self._forms(arrivals, job.reasons)
+        forms = self._forms(arrivals, job.reasons, job.strangers)
         with self._db.transaction():
             pages = Pages.begin(self._db)
             for gateway in {*offering, *(form.gateway for form in forms)}:
@@ -146,6 +149,7 @@ class Ingest:
             verdicts=tuple(job.verdicts.items()),
             reasons=tuple(job.reasons.items()),
             readings=job.readings(),
+            strangers=tuple(sorted(job.strangers)),
         )
 
     def known(self) -> tuple[Progress, ...]:
@@ -171,7 +175,7 @@ class Ingest:
             )
         return tuple(found)
 
-    def _forms(self, arrivals: Iterable[Arrival], reasons: Counter[str]) -> list[Form]:
+    def _forms(self, arrivals: Iterable[Arrival], reasons: Counter[str], strangers: set[bytes]) -> list[Form]:
         """Rule 1, before the lock: it needs nothing that is stored."""
         forms = []
         for arrival in arrivals:
@@ -184,6 +188,8 @@ class Ingest:
                 continue
             if form.gateway not in self._sites:
                 reasons["stranger"] += 1
+                if len(strangers) < MOST_STRANGERS:
+                    strangers.add(form.gateway)
             elif arrival.gateway not in (None, form.gateway):
                 reasons["wrong-topic"] += 1
             else:
@@ -229,6 +235,7 @@ class _Job:
     def __init__(self, db: Database, now_ms: int) -> None:
         self.verdicts: Counter[Verdict] = Counter()
         self.reasons: Counter[str] = Counter()
+        self.strangers: set[bytes] = set()
         self.shelves: dict[bytes, SqlShelf] = {}
         self.before: dict[bytes, Counts] = {}
         self._db = db

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from agent.keys import key_line
+from tests.agent.block.chains import Gateway
 from tests.agent.cli.commands import ROOT, Command, Process, Said
 
 SITE = """\
@@ -202,6 +204,17 @@ def test_collect_needs_something_to_collect_from(tidegate: Command) -> None:
     assert said.code == 2
     assert "--broker" in said.err
     assert tidegate("collect").code == 2
+
+
+def test_collect_names_a_gateway_that_was_forgotten_in_the_trust_file_once(tidegate: Command) -> None:
+    forgotten, known = Gateway("forgotten"), Gateway("known")
+    for _ in range(300):
+        forgotten.seal(1)
+    (tidegate.folder / "trust.txt").write_text(key_line(known.identity.spki, "known") + "\n")
+    (tidegate.folder / "all.cbseq").write_bytes(b"".join([*forgotten.messages, known.seal(1).message]))
+    said = tidegate("collect", "--db", "city.db", "--trust", "trust.txt", "--input", "all.cbseq")
+    assert said.err.count(f"Gateway {forgotten.identity.kid.hex()} is not in the trust file") == 1
+    assert known.identity.kid.hex() not in said.err
 
 
 def test_collect_tells_its_receipt_key_alone_on_a_line(process: Process) -> None:

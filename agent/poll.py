@@ -83,6 +83,8 @@ class Polling:
         self.answers = 0
         self.fault: LinkDownError | None = None
         self._numbered = bus.port.startswith("tcp:")  # every reply says which request it answers
+        depth = min((one.site.profile.limits.pipeline for one in wanted), default=1)
+        self._depth = depth if self._numbered else 1  # on a line one exchange at a time, whoever asks
         self._unsure: set[int] = set()  # devices of which an answer may still be on its way
 
     async def turn(self, rest: Rest) -> None:
@@ -93,12 +95,8 @@ class Polling:
         job = self._schedule.next(now_ns)
         if job is None:
             await rest.until(self._schedule.wake_ns(now_ns))
-        elif job.task is not None:
-            await self._poll(job, job.task, now_ns)
-        elif job.ticket >= 0:
-            await self._answer(job.ticket, now_ns)
         else:
-            await self._probe(job, now_ns)
+            await self._do(job, now_ns)
 
     def up(self) -> None:
         """The port is open: poll (again)."""
@@ -153,24 +151,78 @@ class Polling:
         """What is known of each device."""
         return [member.life for member in self._schedule.members]
 
-    async def _poll(self, job: Job, task: Task, started_ns: int) -> None:
-        fresh = self._schedule.members[job.device].failures == 0
+    async def _do(self, job: Job, now_ns: int) -> None:
+        if job.task is not None and self._depth > 1 and self._is_sound(job):
+            await self._poll_together(job, job.task, now_ns)
+        elif job.task is not None:
+            self._settle(job, job.task, await self._try(job.device, job.task), now_ns)
+        elif job.ticket >= 0:
+            await self._answer(job.ticket, now_ns)
+        else:
+            await self._probe(job, now_ns)
+
+    async def _poll_together(self, first: Job, task: Task, now_ns: int) -> None:
+        """Do what is due of sound devices at once, as many as the server bears."""
+        jobs, after = [(first, task)], None
+        while len(jobs) < self._depth:
+            job = self._schedule.next(now_ns)
+            if job is None:
+                break
+            if job.task is None or not self._is_sound(job):
+                after = job
+                break
+            jobs.append((job, job.task))
+        async with asyncio.TaskGroup() as group:
+            tries = [group.create_task(self._try(job.device, due)) for job, due in jobs]
+        self._settle_all([(job, due, tried.result()) for (job, due), tried in zip(jobs, tries, strict=True)], now_ns)
+        if after is None:
+            return
+        if self.fault is None:
+            await self._do(after, self._clock.mono_ns())
+        elif after.ticket >= 0:
+            self._schedule.ask(after.urgency, after.ticket)
+        else:
+            self._schedule.done(after, Result.DROPPED, now_ns, self._clock.mono_ns())
+
+    def _settle_all(self, came: Sequence[tuple[Job, Task, Batch | DriverError]], started_ns: int) -> None:
+        """Note what reads that ran together gave: of each device its first failure alone, then what it answered.
+
+        Failures of one moment are one sign that a device may be dead, not several; the others are asked again.
+        """
+        failed: set[int] = set()
+        for job, task, what in sorted(came, key=lambda one: isinstance(one[2], Batch)):
+            if not self._schedule.holds(task):  # its plan was made anew by one before
+                continue
+            if job.device in failed and not isinstance(what, Batch):
+                self._schedule.done(job, Result.DROPPED, started_ns, self._clock.mono_ns())
+                continue
+            failed |= set() if isinstance(what, Batch) else {job.device}
+            self._settle(job, task, what, started_ns)
+
+    def _is_sound(self, job: Job) -> bool:
+        return self._schedule.members[job.device].life is Life.ALIVE
+
+    async def _try(self, position: int, task: Task) -> Batch | DriverError:
+        """Do one read, again if the site wants that and the device was well; never raises a DriverError."""
+        fresh = self._schedule.members[position].failures == 0
         error: DriverError
         for _ in range(1 + self._bus.retry * fresh):
             try:
-                batch = await _guarded(self._with(job.device, lambda device: device.read(task.read)))
+                return await _guarded(self._with(position, lambda device: device.read(task.read)))
             except (NoReplyError, FrameError) as found:
                 error = found
-                self._unsure.add(job.device)
+                self._unsure.add(position)
             except DriverError as found:
-                error = found
                 if isinstance(found, LinkDownError):
-                    self._unsure.add(job.device)
-                break
-            else:
-                self._good(job, task, batch, started_ns)
-                return
-        self._bad(job, task, error, started_ns)
+                    self._unsure.add(position)
+                return found
+        return error
+
+    def _settle(self, job: Job, task: Task, came: Batch | DriverError, started_ns: int) -> None:
+        if isinstance(came, DriverError):
+            self._bad(job, task, came, started_ns)
+        else:
+            self._good(job, task, came, started_ns)
 
     def _good(self, job: Job, task: Task, batch: Batch, started_ns: int) -> None:
         ended_ns = batch.mono_ns

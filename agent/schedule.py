@@ -1,7 +1,8 @@
 """What one bus does next: due times on a fixed grid, claims in order, the dead in time that nobody else wants.
 
-Pure: every time comes in as nanoseconds of CLOCK_BOOTTIME, nothing sleeps. One exchange at a time: ``next`` gives
-a job, then ``done`` follows for it before the next ``next``.
+Pure: every time comes in as nanoseconds of CLOCK_BOOTTIME, nothing sleeps. ``next`` gives a job, then ``done``
+follows for it; on a line before the next ``next``, over TCP several reads may be open, and a ``done`` is left out for
+those that ``holds`` no longer knows.
 
 A read with period p and phase f is due at f + k p, for ever the same k; what was missed is skipped and counted.
 Of the reads that are due the one goes first whose slot ends first: a bus that can carry its load misses none.
@@ -130,6 +131,11 @@ class Schedule:
         if due_ns is None or probe_ns is None:
             return probe_ns if due_ns is None else due_ns
         return min(due_ns, probe_ns)
+
+    def holds(self, task: Task) -> bool:
+        """Tell whether ``task`` is still to be noted: its device lives and its plan has it."""
+        member = self.members[task.device]
+        return member.life is not Life.DEAD and any(one is task for one in member.tasks)
 
     def done(self, job: Job, result: Result, started_ns: int, ended_ns: int) -> Change:
         """Note what came of ``job``, an exchange that took the bus from ``started_ns`` to ``ended_ns``."""

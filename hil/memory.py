@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from drivers.errors import LinkDownError
 from hil.characters import Characters, HasBaud
@@ -17,8 +18,17 @@ class LineStream:
         line: the bus behind it.
     """
 
-    def __init__(self, line: Line, now_ns: Callable[[], int] | None = None) -> None:
-        """Take the bus and its clock; by default the time of the running event loop."""
+    def __init__(
+        self,
+        line: Line,
+        now_ns: Callable[[], int] | None = None,
+        parity_of: Callable[[Any], str] | None = None,
+    ) -> None:
+        """Take the bus and its clock, by default the time of the running event loop.
+
+        ``parity_of`` reads the letter of a client's settings; without it parity is invisible, as on a pty.
+        """
+        self._parity_of = parity_of
         self._loop = asyncio.get_running_loop()
         self._now_ns = now_ns or (lambda: round(self._loop.time() * 1e9))
         self.line = line
@@ -53,10 +63,11 @@ class LineStream:
         return data
 
     async def set_line(self, settings: HasBaud) -> None:
-        """Change the client's speed and stop bits; its parity stays the line's, as on a pseudo-terminal."""
+        """Change the client's speed, stop bits and, where it can be seen, parity."""
         own = self.line.settings
+        parity = own.parity if self._parity_of is None else self._parity_of(settings)
         self._settings = Characters(
-            baud=settings.baud, stop_bits=settings.stop_bits, parity=own.parity, data_bits=own.data_bits
+            baud=settings.baud, stop_bits=settings.stop_bits, parity=parity, data_bits=own.data_bits
         )
 
     async def aclose(self) -> None:

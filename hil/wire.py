@@ -228,7 +228,7 @@ class Line:
 
     def _collide(self, start_ns: int, end_ns: int) -> bool:
         """Spoil every character that is on the wire together with the client's; tell whether there is one."""
-        rand, character = self.injector.random, self.settings.character_ns
+        rand, character = self.injector.random, self._client.character_ns
         hit = False
         for index, (when, order, byte) in enumerate(self._arrivals):
             if start_ns < when < end_ns + character:
@@ -338,13 +338,12 @@ class Line:
         for index, byte in enumerate(data, 1):
             self._order += 1
             when = start_ns - (-span * index // count)
-            if self._arrivals and self._meet(when, byte):
+            if self._arrivals and self._meet(when, byte, span // (2 * count)):
                 continue
             insort(self._arrivals, (when, self._order, byte))
 
-    def _meet(self, when: int, byte: int) -> bool:
-        """Spoil a character that is on the wire at the same time as ``byte``; tell whether there is one."""
-        near = self.settings.character_ns // 2
+    def _meet(self, when: int, byte: int, near: int) -> bool:
+        """Spoil a character that is less than ``near`` away from ``byte``; tell whether there is one."""
         index = bisect_left(self._arrivals, (when - near, 0, 0))
         if index == len(self._arrivals) or self._arrivals[index][0] >= when + near:
             return False

@@ -153,7 +153,7 @@ class Cjt188Meter:
         return self._answer(parts[2], parts[3], self.time_s(now_ns)) if parts is not None and self.alive else None
 
     def _answer(self, control: int, data: bytes, t: float) -> bytes:
-        serial = bytes([self.heard % 256]) if self.own_serial else data[2:3]
+        serial = bytes([(self.heard + 100) % 256]) if self.own_serial else data[2:3]
         if control == 0x01 and data[:2] in (b"\x90\x1f", b"\x1f\x90"):
             numbers = b"".join(cell.sent(t) for cell in self.cells)
             name = b"\x1f\x90" if self.low_first else b"\x90\x1f"

@@ -25,6 +25,7 @@ _PROTOCOLS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "dlt645-1997": ("drivers.protocols.dlt645",),
     "cjt188": ("drivers.protocols.cjt188",),
     "sunspec": ("drivers.protocols.modbus_sunspec_wire",),
+    "hj212": ("drivers.protocols.hj212",),
 })  # fmt: skip
 
 T = TypeVar("T")

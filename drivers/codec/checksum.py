@@ -17,8 +17,21 @@ def crc16_modbus(data: bytes) -> int:
     low part, in a dozen steps instead of one step a byte. Modulo x + 1 a message is its number of ones, odd or even.
     Both together give the remainder. 255 bytes take 2.9 us, a table of 256 entries 12.7 (Python 3.11, one machine).
     """
-    # First sent bit = highest power: mirror each byte. The start value is XORed into the first 16 bits.
-    number = (int.from_bytes(data.translate(_MIRROR), "big") << 16) ^ (0xFFFF << 8 * len(data))
+    return _remainder(_mirrored(data) ^ (0xFFFF << 8 * len(data)))
+
+
+def crc16_arc(data: bytes) -> int:
+    """Give the same CRC-16 started at 0: SDI-12 (4.4.12), DSMR P1 (5.2.12)."""
+    return _remainder(_mirrored(data))
+
+
+def _mirrored(data: bytes) -> int:
+    """Give ``data`` as one polynomial times x^16: first sent bit = highest power, so each byte is mirrored."""
+    return int.from_bytes(data.translate(_MIRROR), "big") << 16
+
+
+def _remainder(number: int) -> int:
+    """Divide by 0x18005 and give the remainder in the order of the wire. A start value is XORed in before."""
     ones = number.bit_count()
     for width, low, step in _FOLDS:
         while high := number >> width:

@@ -37,10 +37,11 @@ def read_mbus(request: bytes | None, response: bytes, context: Mapping[str, obje
     del context  # an M-Bus telegram describes itself
     asked = None if request is None else _only_frame(request)
     found: list[Quantity] = []
-    for frame in _answers(request, response):
+    seen: dict[str, int] = {}
+    for frame in answers(request, response):
         if asked is not None and frame.is_ack:
             found += _selected(asked)
-        found += quantities(frame)
+        found += quantities(frame, seen)
     return tuple(found)
 
 
@@ -54,8 +55,12 @@ def read_mbus_request(request: bytes, context: Mapping[str, object]) -> tuple[Qu
     return found
 
 
-def quantities(frame: MbusFrame) -> tuple[Quantity, ...]:
+def quantities(frame: MbusFrame, seen: dict[str, int]) -> tuple[Quantity, ...]:
     """Give everything that ``frame`` says.
+
+    Args:
+        frame: one telegram of an answer.
+        seen: for the telegrams of one answer the same, at first empty; see ``mbus_meaning.tell``.
 
     Raises:
         DecodeError: its content is not what its CI field says.
@@ -67,13 +72,13 @@ def quantities(frame: MbusFrame) -> tuple[Quantity, ...]:
     if frame.ci is None:
         raise DecodeError(DecodeFault.REPLY_MISMATCH, "a short frame from a meter holds no data")
     try:
-        content = tuple(_content(frame.ci, frame.data))
+        content = tuple(_content(frame.ci, frame.data, seen))
     except FrameError as error:
         raise DecodeError(DecodeFault.BAD_FRAME, str(error)) from error
     return (_number("a_field", frame.address), _text("ci", _hex(frame.ci)), *content)
 
 
-def _content(ci: int, data: bytes) -> Iterator[Quantity]:
+def _content(ci: int, data: bytes, seen: dict[str, int]) -> Iterator[Quantity]:
     if ci == Ci.APPLICATION_ERROR:
         yield _number("application_error", data[0] if data else None)
     elif ci == Ci.FIXED:
@@ -83,12 +88,12 @@ def _content(ci: int, data: bytes) -> Iterator[Quantity]:
         yield from _header(header)
         if header.encrypted:
             raise DecodeError(DecodeFault.UNSUPPORTED_FUNCTION, "the records are encrypted")
-        yield from _records(records)
+        yield from _records(records, seen)
 
 
-def _records(data: bytes) -> Iterator[Quantity]:
+def _records(data: bytes, seen: dict[str, int]) -> Iterator[Quantity]:
     parsed = parse_records(data)
-    for one in tell(parsed.records):
+    for one in tell(parsed.records, seen):
         yield Quantity(quantity=one.name, value=_exact(one.value), unit=one.unit)
     if parsed.manufacturer:
         yield _text("manufacturer_data", parsed.manufacturer.hex().upper())
@@ -143,16 +148,12 @@ def _selected(asked: MbusFrame) -> tuple[Quantity, ...]:
     )
 
 
-def answers(request: bytes | None, response: bytes) -> tuple[MbusFrame, ...]:
-    """Give the frames of an answer, at least one, all of them whole.
+def answers(request: bytes | None, response: bytes) -> list[MbusFrame]:
+    """Give the frames of an answer, at least one, none of them damaged.
 
     Raises:
-        DecodeError: there is none, or one of them is damaged.
+        DecodeError: there is none, or a damaged one among them.
     """
-    return tuple(_answers(request, response))
-
-
-def _answers(request: bytes | None, response: bytes) -> list[MbusFrame]:
     decoder = MbusStreamDecoder() if request is None else MbusReplyDecoder(request)
     events = [*decoder.feed(response), *decoder.flush()]
     frames = [event for event in events if isinstance(event, MbusFrame)]

@@ -89,9 +89,13 @@ def told(record: Record) -> Told:
     return Told(name=meaning.name + suffix + _AGGREGATES[record.aggregate] + place, value=value, unit=unit)
 
 
-def tell(records: tuple[Record, ...]) -> Iterator[Told]:
-    """Give all ``records``; the second of one name ends in ``#2``, as meters do repeat records."""
-    seen: dict[str, int] = {}
+def tell(records: tuple[Record, ...], seen: dict[str, int]) -> Iterator[Told]:
+    """Give all ``records``; the second of one name ends in ``#2``, as meters do repeat records.
+
+    Args:
+        records: of one telegram.
+        seen: how often each name came so far in the telegrams of one answer; is kept up to date.
+    """
     for record in records:
         one = told(record)
         seen[one.name] = count = seen.get(one.name, 0) + 1
@@ -207,3 +211,11 @@ def _fd(code: int) -> Meaning:
     if code == 0x17:
         return Meaning(name="error_flags", bits=True)
     return Meaning(name=f"fd_{code:02x}")
+
+
+def names() -> tuple[str, ...]:
+    """Give every name that a VIF of these tables stands for, sorted."""
+    ranged = (name for table in (_RANGES, _FB_RANGES) for _, _, name, _, _ in table)
+    single = (meaning.name for meaning in _SINGLE.values())
+    timed = (name for _, name in _TIME_RANGES)
+    return tuple(sorted({*ranged, *single, *timed, "voltage", "current", "error_flags"}))

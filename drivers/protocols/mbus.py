@@ -1,0 +1,202 @@
+"""Meters on a wired M-Bus (EN 13757-2 and -3), by primary or secondary address. Only reading.
+
+A readout gives everything that the meter sends, in one telegram or several. A meter repeats its last telegram as long
+as the frame count bit stays the same, which is right for a retry and stale for a new reading: so each readout that
+does not follow a good one begins with SND_NKE, after which the meter starts anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from drivers.batch import Batch, Value
+from drivers.codec.mbus import LONGEST, SELECTED, Function, MbusFrame, MbusReplyDecoder, short, with_count_bit
+from drivers.codec.mbus_header import Ci, SecondaryAddress, split_header
+from drivers.codec.mbus_record import parse_records
+from drivers.codec.mbus_search import select_request
+from drivers.decoded import DecodeError, DecodeFault, Quantity
+from drivers.errors import DeviceFailedError, FrameError, RefusedError
+from drivers.named_values import columns, sealed
+from drivers.profile import Example, Point, Profile
+from drivers.protocols.mbus_decode import answers, quantities, read_mbus, read_mbus_request
+from drivers.protocols.mbus_place import check_records, is_meant, read_address, record_of, secondary_address
+from drivers.sources import Read
+from drivers.wire_protocol import AnyLink, Placed, WireProtocol, frames_on
+
+_ACK_BYTES: Final = 1
+_MOST_TELEGRAMS: Final = 32
+_ANSWER_BITS: Final = 330  # EN 13757-2, 5.7.2: the meter answers within this and 50 ms
+_ANSWER_S: Final = 0.05
+_FAILING: Final = frozenset((8, 9))  # busy, too many readouts
+_NAMES: Final = {
+    0: "unspecified", 1: "unknown CI field", 2: "buffer too long", 3: "too many records", 4: "cut record",
+    5: "too many DIFE", 6: "too many VIFE", 8: "busy", 9: "too many readouts",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planned:
+    """One readout with the points that are wanted of it and the names of their records."""
+
+    read: Read
+    points: tuple[Point, ...]
+    records: tuple[str, ...]
+
+
+class MbusDevice:
+    """One meter; a ``LinkedDevice`` of ``drivers.wire_protocol``."""
+
+    def __init__(self, placed: Placed) -> None:
+        """Raise ProfileError if the profile has a record that M-Bus does not know."""
+        profile = placed.profile
+        self._index = placed.index
+        self._line = placed.link
+        self._clock = placed.clock
+        self._settings = placed.settings
+        self._meter = secondary_address(placed.address)
+        self._address = SELECTED if self._meter is not None else int(placed.address)
+        self._name = f"meter {placed.address}"
+        baud = (placed.settings or profile.line).baud
+        self._timeout_s = max(profile.limits.turnaround_ms / 1000, _ANSWER_BITS / baud + _ANSWER_S)
+        self._planned = {planned.read.points: planned for planned in _plan(profile)}
+        self._reads = tuple(planned.read for planned in self._planned.values())
+        self._count_bit = False
+        self._in_step = False
+
+    @property
+    def reads(self) -> Sequence[Read]:
+        """One readout for the points of each period."""
+        return self._reads
+
+    def use(self, line: AnyLink) -> None:
+        """Talk over ``line`` from now on."""
+        self._line = line
+        self._in_step = False
+
+    async def read(self, read: Read) -> Batch:
+        """Do one readout, all its telegrams; raises as ``Device.read`` says."""
+        planned = self._planned[read.points]
+        said = await self._readout()
+        mono_ns = self._clock.mono_ns()
+        values, statuses = columns(planned.points, planned.records, said)
+        return Batch(device=self._index, mono_ns=mono_ns, points=read.points, values=values, statuses=statuses)
+
+    async def probe(self) -> None:
+        """Select the meter, or bring it to its beginning. Raises like ``read``."""
+        await self._begin()
+
+    async def _readout(self) -> dict[str, Quantity]:
+        if not self._in_step or self._meter is not None:
+            await self._begin()
+        self._in_step = False
+        said: dict[str, Quantity] = {}
+        seen: dict[str, int] = {}
+        for _ in range(_MOST_TELEGRAMS):
+            frame = await self._data()
+            try:
+                said = {one.quantity: one for one in quantities(frame, seen)} | said
+            except DecodeError as error:
+                raise FrameError(f"{self._where}: {error.detail}", frame.raw) from error
+            if not _more(frame):
+                self._in_step = True
+                return said
+        raise FrameError(f"{self._where} does not come to the end of its telegrams")
+
+    async def _begin(self) -> None:
+        """Bring the meter to its first telegram: select it, or reset its link."""
+        request = short(Function.SND_NKE, self._address) if self._meter is None else select_request(self._meter)
+        self._in_step = False
+        await self._ask(request, _ACK_BYTES)
+        self._count_bit = True
+        self._in_step = True
+
+    async def _data(self) -> MbusFrame:
+        """Ask for the next telegram; the bit turns over once it is here."""
+        control = with_count_bit(Function.REQ_UD2, on=self._count_bit)
+        frame = await self._ask(short(control, self._address), LONGEST)
+        if frame.ci == Ci.APPLICATION_ERROR:
+            self._refused(frame)
+        if self._meter is not None and frame.ci == Ci.VARIABLE:
+            meter = _header_of(frame, self._where)
+            if meter is not None and not is_meant(self._meter, meter):
+                raise FrameError(f"{self._where}: meter {meter.id} answered instead", frame.raw)
+        self._count_bit = not self._count_bit
+        return frame
+
+    async def _ask(self, request: bytes, reply_bytes: int) -> MbusFrame:
+        peer = b"" if self._meter is None else self._meter.encode()
+        return await frames_on(self._line).exchange(
+            request,
+            MbusReplyDecoder(request, peer),
+            reply_bytes=reply_bytes,
+            timeout_s=self._timeout_s,
+            settings=self._settings,
+        )
+
+    @property
+    def _where(self) -> str:
+        return f"{self._line.name}: {self._name}"
+
+    def _refused(self, frame: MbusFrame) -> None:
+        code = frame.data[0] if frame.data else 0
+        sentence = f"{self._where} reports an error: {_NAMES.get(code, 'unknown')} (application error {code})"
+        kind = DeviceFailedError if code in _FAILING else RefusedError
+        raise kind(sentence, code, frame.raw)
+
+
+def _header_of(frame: MbusFrame, where: str) -> SecondaryAddress | None:
+    try:
+        return split_header(Ci.VARIABLE, frame.data)[0].meter
+    except FrameError as error:
+        raise FrameError(f"{where}: {error}", frame.raw) from error
+
+
+def _more(frame: MbusFrame) -> bool:
+    """Tell whether another telegram carries on; the frame has been read, so its records are whole."""
+    if frame.ci in (None, Ci.FIXED):
+        return False
+    return parse_records(split_header(frame.ci, frame.data)[1]).more
+
+
+def _plan(profile: Profile) -> Iterator[_Planned]:
+    points = profile.points
+    by_period = sorted(range(len(points)), key=lambda i: (points[i].period_s, i))
+    for period_s, due in groupby(by_period, key=lambda i: points[i].period_s):
+        indexes = tuple(due)
+        yield _Planned(
+            read=Read(points=indexes, period_s=period_s, request_bytes=5, reply_bytes=LONGEST),
+            points=tuple(points[i] for i in indexes),
+            records=tuple(record_of(points[i], profile.id) for i in indexes),
+        )
+
+
+def covered(profile: Profile, example: Example) -> dict[int, Value]:
+    """Give the mantissa of each point that an example's telegrams hold, by its index.
+
+    Raises:
+        DecodeError: the frames cannot be read, or hold none of the points.
+    """
+    said: dict[str, Quantity] = {}
+    seen: dict[str, int] = {}
+    for frame in answers(example.request or None, example.reply):
+        said = {one.quantity: one for one in quantities(frame, seen)} | said
+    records = [record_of(point, profile.id) for point in profile.points]
+    found = {i: sealed(profile.points[i], said[name])[0] for i, name in enumerate(records) if name in said}
+    if not found:
+        raise DecodeError(DecodeFault.REPLY_MISMATCH, "none of the points is in these telegrams")
+    return found
+
+
+PROTOCOLS: Final = {
+    "mbus": WireProtocol(
+        build=MbusDevice,
+        check=check_records,
+        covered=covered,
+        decoders={"mbus": read_mbus},
+        request_decoders={"mbus": read_mbus_request},
+        address=read_address,
+    )
+}

@@ -42,9 +42,12 @@ class _Request:
     epoch: int
     first: int
     last: int | None
+    since: int  # where an open-ended one began: what it has passed by is on its way
 
     def holds(self, other: _Request) -> bool:
-        ends = self.last is None or (other.last is not None and other.last <= self.last)
+        if self.last is None:
+            return self.since <= seq_of(other.epoch, other.first)
+        ends = other.last is not None and other.last <= self.last
         return self.epoch == other.epoch and self.first <= other.first and ends
 
 
@@ -85,7 +88,7 @@ class Lanes:
         """
         if not self._caught_up and seq_of(epoch, first) > self._cursor:
             return False
-        request = _Request(epoch=epoch, first=first, last=last)
+        request = _Request(epoch=epoch, first=first, last=last, since=seq_of(epoch, first))
         if len(self._requests) >= MOST_REQUESTS or any(queued.holds(request) for queued in self._requests):
             return False
         self._requests.append(request)
@@ -175,7 +178,7 @@ class Lanes:
             return
         epoch, first = (sent[-1].epoch, sent[-1].number + 1) if sent else (want.epoch, want.first)
         if blocks and len(sent) == len(blocks):
-            self._requests[0] = _Request(epoch=epoch, first=first, last=None)
+            self._requests[0] = replace(self._requests[0], epoch=epoch, first=first)
             return
         self._requests.popleft()
         self.rewind(seq_of(epoch, first) - 1)

@@ -17,6 +17,7 @@ from agent.block.messages import Receipt, make_receipt, make_resend
 from agent.block.record import DeviceEntry, DictionaryAdd, PointEntry
 from agent.config import Uplink as UplinkSettings
 from agent.keys import FileKeyStore, SigningKey, key_line
+from agent.lanes import Lanes, Want
 from agent.messages import MESSAGES
 from agent.mqtt_state import Outcome, Phase, Trouble
 from agent.offering import dictionary_parts
@@ -310,6 +311,25 @@ async def test_a_platform_that_lost_what_it_had_receipted_gets_it_again_over_all
         assert seen_blocks(peer) == places[15:]
         shelf.seal(3, 20)
         await until(lambda: (3, 20) in seen_blocks(peer))
+
+
+def test_what_is_asked_for_again_while_it_is_on_its_way_is_not_sent_twice() -> None:
+    lanes = Lanes()
+    lanes.supply(Want(after=-1), ())
+    blocks = [block(epoch, number) for epoch in range(3) for number in range(10)]
+    assert lanes.ask(0, 0, None)
+    sent: list[StoredBlock] = []
+    while (want := lanes.want()) is not None:
+        assert not lanes.ask(*place_of(sent[-1].seq if sent else 0), None)  # as far as the platform has come
+        if want.after is not None:
+            lanes.supply(want, ())
+            continue
+        lanes.supply(want, [one for one in blocks if one.seq >= seq_of(want.epoch, want.first)][: want.limit])
+        while (one := lanes.take()) is not None:
+            sent.append(one)
+        if len(sent) == len(blocks):
+            break
+    assert sent == blocks
 
 
 async def test_what_was_pruned_is_not_stepped_over_with_the_whole_archive(platform: SigningKey) -> None:

@@ -86,6 +86,7 @@ class Link:
         reply_bytes: int,
         timeout_s: float,
         settings: LineSettings | None = None,
+        reply_settings: LineSettings | None = None,
     ) -> F:
         """Send ``request`` when it is its turn and give the reply.
 
@@ -96,6 +97,7 @@ class Link:
             reply_bytes: length of the good reply; its time on the wire is added to the time-out.
             timeout_s: the longest time that the device may take before it answers; less once the link knows it.
             settings: speed and parity of this device, if the line carries several.
+            reply_settings: speed and parity of the reply, where the request itself orders another (IEC 62056-21).
 
         Raises:
             LinkDownError: the port is gone.
@@ -103,9 +105,10 @@ class Link:
             ChecksumError: the reply came with a wrong checksum.
             FrameError: the reply was cut short, two different ones came, or the line never fell silent.
         """
+        both = (settings, reply_settings)
         async with self._turn:
             try:
-                return await self._exchange(request, decoder, accept, reply_bytes, round(timeout_s * 1e9), settings)
+                return await self._exchange(request, decoder, accept, reply_bytes, round(timeout_s * 1e9), both)
             except LinkDownError:
                 self._counts["link_down"] += 1
                 raise
@@ -130,15 +133,19 @@ class Link:
         accept: Callable[[F], bool] | None,
         reply_bytes: int,
         ceiling_ns: int,
-        settings: LineSettings | None,
+        settings: tuple[LineSettings | None, LineSettings | None],
     ) -> F:
-        if settings is not None and settings != self._line and self._line is not None:
-            await self._switch(settings)
+        asked, answered = settings
+        if asked is not None and asked != self._line and self._line is not None:
+            await self._switch(asked)
         await self._quiet(self._turnaround.blocked_until_ns(decoder))
         self._turnaround.superseded(decoder)
         self._stream.write(request)
         self._counts["exchanges"] += 1
         sent_ns = self._busy_ns = self._clock.mono_ns() + len(request) * self._character_ns
+        if answered is not None and answered != self._line and self._line is not None:
+            await self._pause.until(sent_ns)
+            await self._set_line(answered)
         reply_ns = reply_bytes * self._character_ns
         where = f"{self.name}: {decoder.asked}"
         hearing = Hearing(where, request if self._echo else b"", decoder, accept, self._counts)
@@ -179,11 +186,14 @@ class Link:
         """Change speed and parity; the line is then silent for the longer t3.5 and the adapter's own time."""
         await self._pause.until(self._busy_ns + self._silence_ns)
         before_ns = self._silence_ns
+        await self._set_line(settings)
+        wait_ns = self._switch_ns + max(0, before_ns - self._silence_ns)
+        self._busy_ns = self._clock.mono_ns() + wait_ns
+
+    async def _set_line(self, settings: LineSettings) -> None:
         await self._stream.set_line(settings)
         self._line = settings
         self._character_ns, self._silence_ns = _wire_ns(settings)
-        wait_ns = self._switch_ns + max(0, before_ns - self._silence_ns)
-        self._busy_ns = self._clock.mono_ns() + wait_ns
 
     async def _hear(self, hearing: Hearing[F], peer: bytes, from_ns: int, ceiling_ns: int) -> F:
         """Read until the reply is there or its time is over; ``from_ns`` is when the fastest reply would end."""

@@ -67,10 +67,17 @@ class RtuLink:
         reply_bytes: int,
         timeout_s: float,
         settings: LineSettings | None = None,
+        reply_settings: LineSettings | None = None,
     ) -> F:
         """Let another protocol use the same pair; see ``Link.exchange``."""
         return await self._link.exchange(
-            request, decoder, accept, reply_bytes=reply_bytes, timeout_s=timeout_s + self._slack_s, settings=settings
+            request,
+            decoder,
+            accept,
+            reply_bytes=reply_bytes,
+            timeout_s=timeout_s + self._slack_s,
+            settings=settings,
+            reply_settings=reply_settings,
         )
 
     async def aclose(self) -> None:

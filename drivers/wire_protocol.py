@@ -46,6 +46,7 @@ class FrameLine(Protocol):
         reply_bytes: int,
         timeout_s: float,
         settings: LineSettings | None = None,
+        reply_settings: LineSettings | None = None,
     ) -> F:
         """Do one exchange; see ``Link.exchange``."""
         ...

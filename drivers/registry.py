@@ -24,6 +24,10 @@ _PROTOCOLS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "dlt645-2007": ("drivers.protocols.dlt645",),
     "dlt645-1997": ("drivers.protocols.dlt645",),
     "cjt188": ("drivers.protocols.cjt188",),
+    "mbus": ("drivers.protocols.mbus",),
+    "iec62056-21": ("drivers.protocols.iec62056_21",),
+    "iec62056-21-push": ("drivers.protocols.iec62056_21",),
+    "sdi12": ("drivers.protocols.sdi12",),
     "sunspec": ("drivers.protocols.modbus_sunspec_wire",),
     "hj212": ("drivers.protocols.hj212",),
 })  # fmt: skip

@@ -151,6 +151,7 @@ class Outbox:
         with _sorted_errors(self.path):
             self._db.close()
             self._db = _connect(self.path, create=False)
+            self._inode = _inode(self.path)  # some file systems number a file anew when nobody has it open
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self.last = self._read_last()
 

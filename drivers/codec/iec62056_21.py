@@ -28,7 +28,7 @@ _IDENTIFICATION: Final = re.compile(rb"/([A-Za-z]{3}[\x21-\x7e][\x20-\x7e]*)\r\n
 _SIGN_ON: Final = re.compile(rb"/\?([0-9A-Za-z ]{0,32})!\r\n")
 _OPTION: Final = re.compile(rb"\x06([\x21-\x7e]{3})\r\n")
 _COMMAND: Final = re.compile(rb"([A-Z][0-9])(?:\x02(.*))?", re.DOTALL)
-_TELEGRAM_END: Final = re.compile(rb"\n!([0-9A-Fa-f]{4})?\r\n")
+_TELEGRAM_END: Final = re.compile(rb"\n!([0-9A-F]{4})?\r\n")
 
 
 class Kind(Enum):

@@ -18,7 +18,7 @@ from drivers.codec.seven_bit import BAD, EVEN, PLAIN, READINGS, seven_bits
 LONGEST: Final = 96  # bytes: address, 75 characters of values, CRC, CR LF (4.4); identifications and high volume fit
 _END: Final = b"\r\n"
 _CRC_CHARS: Final = 3
-_NO_TEXT: Final = (BAD, 0x00, 0x0D, 0x0A)
+_NO_TEXT: Final = (BAD, 0x7F, 0x00, 0x0D, 0x0A)
 _ADDRESS: Final = re.compile(rb"[0-9A-Za-z?]")
 _VALUE: Final = re.compile(r"[+-](?:\d+\.?\d*|\.\d+)")
 _VALUES: Final = re.compile(rb"(?:[+-](?:\d+\.?\d*|\.\d+))+")

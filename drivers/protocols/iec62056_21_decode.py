@@ -65,11 +65,11 @@ def _frames(data: bytes, kinds: frozenset[Kind]) -> tuple[list[IecFrame], set[No
 
 
 def _all(frames: list[IecFrame], noise: set[NoiseReason]) -> tuple[Quantity, ...]:
-    """Give what all frames say; a damaged message beside a whole one spoils both, it may be the one that counts."""
+    """Give what all frames say; damage beside it spoils a message, where no check speaks for that one."""
     for reason, fault, detail in _REASONS:
         if reason in noise:
             raise DecodeError(fault, detail)
-    if not frames or (NoiseReason.GARBAGE in noise and all(frame.kind is Kind.IDENTIFICATION for frame in frames)):
+    if not frames or (NoiseReason.GARBAGE in noise and all(frame.check is None for frame in frames)):
         raise DecodeError(DecodeFault.BAD_FRAME, "there is no whole message of IEC 62056-21 in these bytes")
     return tuple(quantity for frame in frames for quantity in said(frame))
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.cli.lines import Target
+    from agent.cli.scan_record import Proposals
     from agent.cli.scan_work import Work
     from drivers.profile import LineSettings, Profile
     from drivers.scan.plan import Stage
@@ -89,7 +90,7 @@ def _prepare(session: Session, target: Target, wishes: dict[str, object]) -> tup
     )
     state = wishes["state"]
     record = Path(state) if isinstance(state, str) else _record_path(session, bus.port)
-    progress = _progress(session, record) if wishes["resume"] else None
+    progress, proposals = _earlier(session, record) if wishes["resume"] else (None, {})
     switch_s = _NETWORK_SWITCH_S if "://" in bus.port else bus.adapter.switch_ms / 1000
     search = Search(plan, {maker.protocol: maker}, progress=progress, switch_s=switch_s)
     ticker = Ticker(session.out)
@@ -110,6 +111,7 @@ def _prepare(session: Session, target: Target, wishes: dict[str, object]) -> tup
         pause=TimerfdPause(),
         tell=lambda now_s: ticker.tell(search, now_s),
         done=ticker.clear,
+        proposals=proposals,
     )
     return work, plan
 
@@ -212,13 +214,15 @@ def _record_path(session: Session, port: str) -> Path:
     return Path(home) / "tidegate" / f"scan-{name[-80:]}.json"
 
 
-def _progress(session: Session, record: Path) -> Progress | None:
-    from drivers.scan.record import RecordError, from_json  # noqa: PLC0415 - start-up time
+def _earlier(session: Session, record: Path) -> tuple[Progress | None, Proposals]:
+    """Read how far the last scan came; nothing, with a note, where that cannot be told."""
+    from agent.cli.scan_record import read_record  # noqa: PLC0415 - start-up time
+    from drivers.scan.record import RecordError  # noqa: PLC0415
 
     try:
-        return from_json(record.read_text(encoding="utf-8"))
+        return read_record(record)
     except FileNotFoundError:
         session.out.note(_("There is no record of an earlier scan of this line; it begins anew."))
-    except (RecordError, UnicodeDecodeError):
+    except RecordError:
         session.out.note(_("The record {path} cannot be read; the scan begins anew.").format(path=record))
-    return None
+    return None, {}

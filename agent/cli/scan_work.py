@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.cli.lines import Borrowed, LineError, Target
+from agent.cli.scan_record import write_record
 from agent.finding import Finding
 from drivers.clock import Clock, Pause
 from drivers.profile import Framing, LineSettings, Profile
@@ -18,7 +19,6 @@ from drivers.scan.face import ScanFace
 from drivers.scan.line import ScanLine
 from drivers.scan.probe import ProbeMaker
 from drivers.scan.propose import Proposal, propose
-from drivers.scan.record import to_json
 from drivers.scan.search import PATIENCE_S, Search, Sighting
 from drivers.scan.walk import step
 from drivers.sources import Device
@@ -157,11 +157,8 @@ class Work:
         self._saved_s = self._now_s()
         if self.wishes.record is None:
             return
-        fresh = self.wishes.record.with_suffix(".new")
         with suppress(OSError):  # a scan without a record is better than none
-            fresh.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_text(to_json(self.search.progress), encoding="utf-8")
-            fresh.replace(self.wishes.record)
+            write_record(self.wishes.record, self.search.progress, self.proposals)
 
     def _now_s(self) -> float:
         return self.clock.mono_ns() / 1e9

@@ -53,6 +53,9 @@ def test_what_stands_on_a_line_is_found_and_proposed_with_evidence(
     assert "eastron/sdm120" in [one["profile"] for one in found[1]["proposals"]]
     assert said.envelope["result"]["finished"] is True
     assert state.is_file()
+    resumed = tidegate(*words, "--resume", "--json").envelope["result"]
+    assert resumed["found"] == found
+    assert resumed["took_s"] < 1  # nothing is asked twice
     again = tidegate(*words, "--resume")
     assert "9600 8N1" in again.out
     assert "generic/xy-md02" in again.out
@@ -97,6 +100,18 @@ def test_ctrl_c_keeps_what_was_found(process: Process, on_pty: OnPty, tmp_path: 
     assert [one["address"] for one in envelope["result"]["found"]] == [1]
     assert envelope["result"]["finished"] is False
     assert b"--resume" in err
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"schema": 9}', b'{"schema": 1, "done": {}}'])
+def test_a_record_that_cannot_be_read_is_said_and_the_scan_begins_anew(
+    tidegate: Command, on_pty: OnPty, tmp_path: Path, content: bytes
+) -> None:
+    state = tmp_path / "s.json"
+    state.write_bytes(content)
+    words = ("--unit", "2", "--baud", "9600", "--listen", "0", "--state", state, "--resume")
+    said = tidegate("scan", on_pty(line_of()).path, *words)
+    assert said.code == 1
+    assert "cannot be read; the scan begins anew" in said.err
 
 
 def test_a_silent_line_is_told_from_one_with_echo(tidegate: Command, on_pty: OnPty, tmp_path: Path) -> None:

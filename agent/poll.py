@@ -82,10 +82,8 @@ class Polling:
         self.load = Load(start_ns)
         self.answers = 0
         self.fault: LinkDownError | None = None
-        self._numbered = bus.port.startswith("tcp:")  # every reply says which request it answers
         depth = min((one.site.profile.limits.pipeline for one in wanted), default=1)
-        self._depth = depth if self._numbered else 1  # on a line one exchange at a time, whoever asks
-        self._unsure: set[int] = set()  # devices of which an answer may still be on its way
+        self._depth = depth if bus.port.startswith("tcp:") else 1  # on a line one exchange at a time, whoever asks
 
     async def turn(self, rest: Rest) -> None:
         """Do the next exchange, or sleep until there may be one."""
@@ -208,13 +206,10 @@ class Polling:
         error: DriverError
         for _ in range(1 + self._bus.retry * fresh):
             try:
-                return await _guarded(self._with(position, lambda device: device.read(task.read)))
+                return await _guarded(self._devices[position].device.read(task.read))
             except (NoReplyError, FrameError) as found:
                 error = found
-                self._unsure.add(position)
             except DriverError as found:
-                if isinstance(found, LinkDownError):
-                    self._unsure.add(position)
                 return found
         return error
 
@@ -269,8 +264,6 @@ class Polling:
             polled.failed(error.code, str(error), self._clock.mono_ns())
         now_ns = self._clock.mono_ns()
         self._spent(job.device, started_ns, now_ns, good=result is Result.ANSWERED)
-        if result is Result.ANSWERED:
-            self._unsure.discard(job.device)
         if self._schedule.done(job, result, started_ns, now_ns) is Change.BACK:
             self.answers += 1
             self._back(job.device)
@@ -281,10 +274,8 @@ class Polling:
             return
         good = False
         try:
-            found = await _guarded(self._with(question.device, question.work))
+            found = await _guarded(question.work(self._devices[question.device].device))
         except DriverError as error:
-            if isinstance(error, NoReplyError | FrameError | LinkDownError):
-                self._unsure.add(question.device)
             if isinstance(error, LinkDownError):
                 self.fault = error
             question.failed(error)
@@ -297,14 +288,6 @@ class Polling:
             self.answers += 1
             if self._schedule.heard(question.device, now_ns) is Change.BACK:
                 self._back(question.device)
-
-    async def _with(self, position: int, work: Callable[[Device], Awaitable[T]]) -> T:
-        """Do ``work`` with a device; on a line it first shows that no answer to an older request is on its way."""
-        device = self._devices[position].device
-        if position in self._unsure and not self._numbered:
-            await device.probe()
-        self._unsure.discard(position)
-        return await work(device)
 
     def _spent(self, device: int, started_ns: int, ended_ns: int, *, good: bool) -> None:
         self.load.add(started_ns, ended_ns, good=good)

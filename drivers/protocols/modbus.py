@@ -18,7 +18,7 @@ from drivers.codec import modbus_ascii, modbus_rtu, modbus_tcp
 from drivers.codec.modbus_pdu import EXCEPTION_FLAG, payload_bytes, read_request
 from drivers.errors import DeviceFailedError, FrameError, NoReplyError, RefusedError
 from drivers.plan import Block, block_of, plan, split
-from drivers.profile import Framing, LineSettings, Point, Profile, Table
+from drivers.profile import Framing, LineSettings, Point, Profile, RawRead
 from drivers.protocols.modbus_values import Conversion, compile_block
 from drivers.sources import Line, Read
 
@@ -44,6 +44,7 @@ _SIZES: Final[dict[Framing, Callable[[int], int]]] = {
 }
 """Bytes on the wire around a PDU."""
 
+_DATA: Final = slice(2, None)  # behind function and byte count
 _TCP_SLACK_S: Final = 1.0  # a lost segment is sent again after 0.2 s at the earliest (RFC 6298), usually later
 
 
@@ -57,6 +58,8 @@ class _Planned:
     head: bytes
     size: int
     conversion: Conversion
+    data: slice
+    told: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,7 @@ class ModbusDevice:
         self._planned = {planned.read.points: planned for planned in compiled.planned}
         self._reads = tuple(planned.read for planned in compiled.planned)
         self._probe_request = compiled.probe_request
+        self._unsure = False
 
     @property
     def reads(self) -> Sequence[Read]:
@@ -118,19 +122,30 @@ class ModbusDevice:
     async def read(self, read: Read) -> Batch:
         """Do one exchange; raises as ``Device.read`` says. A read of an earlier plan may still be done."""
         planned = self._planned[read.points]
-        reply = await self._line.ask(self._unit, planned.request, timeout_s=self._timeout_s, line=self._settings)
+        if self._unsure:
+            await self.probe()
+        reply = await self._ask(planned.request, planned.told)
         mono_ns = self._clock.mono_ns()
         if len(reply) != planned.size or not reply.startswith(planned.head):
             self._refused(planned, reply)
-        values, statuses = planned.conversion.columns(reply[2:])
+        values, statuses = planned.conversion.columns(reply[planned.data])
         return Batch(device=self._index, mono_ns=mono_ns, points=read.points, values=values, statuses=statuses)
 
     async def probe(self) -> None:
         """Ask for the first point; a refusal counts as life. Raises like ``read``."""
-        reply = await self._line.ask(self._unit, self._probe_request, timeout_s=self._timeout_s, line=self._settings)
+        reply = await self._ask(self._probe_request)
         exception = reply[1] if len(reply) == 2 and reply[0] & EXCEPTION_FLAG else 0
         if exception in _GATEWAY:
             raise NoReplyError(f"{self._where}: {_GATEWAY[exception]} (exception {exception})", reply)
+
+    async def _ask(self, pdu: bytes, reply_bytes: int | None = None) -> bytes:
+        """Ask, and note while no answer has come that one may still be on its way; over TCP answers are numbered."""
+        self._unsure = self._framing is not Framing.TCP
+        reply = await self._line.ask(
+            self._unit, pdu, timeout_s=self._timeout_s, line=self._settings, reply_bytes=reply_bytes
+        )
+        self._unsure = False
+        return reply
 
     @property
     def _where(self) -> str:
@@ -146,8 +161,7 @@ class ModbusDevice:
             raise NoReplyError(f"{self._where}: {_GATEWAY[exception]} (exception {exception})", reply)
         block = planned.block
         what = f"{_NAMES.get(exception, 'unknown')} (exception {exception})"
-        last = block.first + block.count - 1
-        sentence = f"{self._where} refuses {_table_name(block.table)} {block.first} to {last}: {what}"
+        sentence = f"{self._where} refuses {_name_of(block)}: {what}"
         if exception in _FAILING:
             raise DeviceFailedError(sentence, exception, reply)
         replanned = exception in _SPLITTING and self._cut(planned)
@@ -175,6 +189,8 @@ def _compiled(profile: Profile, framing: Framing) -> _Compiled:
 
 
 def _plan_block(points: tuple[Point, ...], block: Block, period_s: float, framing: Framing) -> _Planned:
+    if block.raw is not None:
+        return _plan_raw(points, block, block.raw, period_s, framing)
     request = read_request(block.table, block.first, block.count)
     data_bytes = payload_bytes(request)
     size = _SIZES[framing]
@@ -190,7 +206,28 @@ def _plan_block(points: tuple[Point, ...], block: Block, period_s: float, framin
         request=request,
         head=bytes((block.table.value, data_bytes)),
         size=2 + data_bytes,
+        data=_DATA,
         conversion=compile_block([points[i] for i in block.points], block.first, block.count),
+    )
+
+
+def _plan_raw(points: tuple[Point, ...], block: Block, raw: RawRead, period_s: float, framing: Framing) -> _Planned:
+    size = _SIZES[framing]
+    read = Read(
+        points=block.points,
+        period_s=period_s,
+        request_bytes=size(len(raw.request)),
+        reply_bytes=size(raw.reply_bytes),
+    )
+    return _Planned(
+        read=read,
+        block=block,
+        request=raw.request,
+        head=raw.request[:1],
+        size=raw.reply_bytes,
+        conversion=compile_block([points[i] for i in block.points], 0, block.count),
+        data=slice(raw.skip, raw.skip + 2 * block.count),
+        told=raw.reply_bytes,
     )
 
 
@@ -211,13 +248,19 @@ def _probe_request(points: tuple[Point, ...], planned: Sequence[_Planned]) -> by
     A reply on a serial line tells its function and length only. So the probe differs in one of them from every read,
     if the device has two points to make a difference with: its answer shows that no older one is on its way.
     """
+    planned = [one for one in planned if one.block.raw is None]
+    if not planned:
+        return b"\x11"  # report server id (6.13): a device of vendor functions alone refuses it, and so lives
     taken = {(one.request[0], payload_bytes(one.request)) for one in planned}
-    alone = sorted(range(len(points)), key=lambda i: (points[i].side_effect, points[i].location.count))
+    plain = [i for i, point in enumerate(points) if point.location.raw is None]
+    alone = sorted(plain, key=lambda i: (points[i].side_effect, points[i].location.count))
     chosen = [(i,) for i in alone] + [one.block.points[:2] for one in planned if len(one.block.points) > 2]
     blocks = [block_of(points, some) for some in chosen]
     requests = [read_request(block.table, block.first, block.count) for block in blocks]
     return next((one for one in requests if (one[0], payload_bytes(one)) not in taken), requests[0])
 
 
-def _table_name(table: Table) -> str:
-    return f"{table.name.lower().replace('_', ' ')}s"
+def _name_of(block: Block) -> str:
+    if block.raw is not None:
+        return f"function {block.raw.request[0]}"
+    return f"{block.table.name.lower().replace('_', ' ')}s {block.first} to {block.first + block.count - 1}"

@@ -144,10 +144,10 @@ def _wire(options: argparse.Namespace) -> dict[str, object]:
         for baud, registers, _ in wire.ROWS
         for client in clients
     ]
-    heads = ["Bd", "registers", "client", "share %", "in t3.5", "of", "CPU ms", "stood p50 ms", "max ms"]
+    heads = ["Bd", "registers", "client", "share %", "in t3.5", "of", "failed", "CPU ms", "stood p50 ms", "max ms"]
     rows = [
-        [one.baud, one.registers, one.client, 100 * one.share, one.inside_silence, one.exchanges, one.cpu_ms,
-         one.stood_p50_ms, one.stood_max_ms]
+        [one.baud, one.registers, one.client, 100 * one.share, one.inside_silence, one.exchanges, one.failed,
+         one.cpu_ms, one.stood_p50_ms, one.stood_max_ms]
         for one in found
     ]  # fmt: skip
     lines = [table(heads, rows), "goals: >= 99 / 99 / 93 % and none inside t3.5; above 100 % the silence is not kept"]

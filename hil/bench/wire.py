@@ -47,6 +47,7 @@ class Figures:
     Attributes:
         share: of the exchanges that the wire allows with both silences kept; above 1 they are not.
         inside_silence: requests begun less than t3.5 after the last byte, of ``exchanges``.
+        failed: of the exchanges in the windows; a busy machine delays answers beyond a learnt time-out.
         cpu_ms: CPU for each exchange, a beat of 10 ms in the same loop counted in.
         stood_p50_ms, stood_max_ms: how late that beat came: so long the client let nobody else run.
     """
@@ -57,6 +58,7 @@ class Figures:
     share: float
     exchanges: int
     inside_silence: int
+    failed: int
     cpu_ms: float
     stood_p50_ms: float
     stood_max_ms: float
@@ -89,6 +91,7 @@ def run(client: Client, baud: int, registers: int, *, seconds: float, runs: int,
         share=median(one.share for one in found),
         exchanges=sum(one.exchanges for one in found),
         inside_silence=sum(one.inside_silence for one in found),
+        failed=sum(one.failed for one in found),
         cpu_ms=median(one.cpu_ms for one in found),
         stood_p50_ms=median(one.stood_p50_ms for one in found),
         stood_max_ms=max(one.stood_max_ms for one in found),
@@ -118,6 +121,7 @@ def _once(client: Client, baud: int, registers: int, seconds: float, seed: int) 
         share=told["exchanges"] * shortest_s / told["seconds"],
         exchanges=counters.requests,
         inside_silence=counters.inside_silence,
+        failed=told["failed"],
         cpu_ms=told["cpu_ms"],
         stood_p50_ms=told["stood_p50_ms"],
         stood_max_ms=told["stood_max_ms"],

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from drivers.profile import Limits, Point, Table
+from drivers.profile import Limits, Point, RawRead, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +22,14 @@ class Block:
         first: first address, 0-based.
         count: addresses read, holes included.
         points: indexes of the points it covers, ascending.
+        raw: the vendor's function that is asked instead; ``first`` and ``count`` are then places in its reply.
     """
 
     table: Table
     first: int
     count: int
     points: tuple[int, ...]
+    raw: RawRead | None = None
 
 
 def plan(points: Sequence[Point], limits: Limits, due: Collection[int] | None = None) -> tuple[Block, ...]:
@@ -35,11 +37,20 @@ def plan(points: Sequence[Point], limits: Limits, due: Collection[int] | None = 
 
     No block is longer than the limits, skips a hole of more than ``gap_registers`` addresses (bits too) or touches a
     forbidden one. A point longer than the limit still gets a block of its own, and so does one whose reading has a
-    side effect. A value and its scale register are one point here: they are never read apart.
+    side effect. A value and its scale register are one point here: they are never read apart. What one vendor's
+    function gives is one block.
     """
-    wanted = range(len(points)) if due is None else sorted(due)
+    everything = range(len(points)) if due is None else sorted(due)
+    own = {points[i].location.raw: [j for j in everything if points[j].location.raw == points[i].location.raw]
+           for i in everything if points[i].location.raw is not None}  # fmt: skip
+    wanted = [i for i in everything if points[i].location.raw is None]
+    return (*_plan_tables(points, limits, wanted), *(block_of(points, some) for some in own.values()))
+
+
+def _plan_tables(points: Sequence[Point], limits: Limits, wanted: Sequence[int]) -> tuple[Block, ...]:
     ordered = sorted(wanted, key=lambda i: (points[i].location.table.value, points[i].location.first))
-    untouched = tuple((p.location.table, p.location.first, p.location.end - 1) for p in points if p.side_effect)
+    untouched = tuple((p.location.table, p.location.first, p.location.end - 1) for p in points
+                      if p.side_effect and p.location.raw is None)  # fmt: skip
     if not untouched:
         return tuple(_blocks(points, limits, ordered))
     careful = replace(limits, forbidden=(*limits.forbidden, *untouched))
@@ -52,6 +63,8 @@ def split(block: Block, points: Sequence[Point]) -> tuple[Block, Block] | None:
 
     Most refusals come from an undefined address inside a hole, so the hole goes first.
     """
+    if block.raw is not None:
+        return None
     ordered = sorted(block.points, key=lambda i: points[i].location.first)
     best: tuple[int, int, int] | None = None
     for cut in range(1, len(ordered)):
@@ -71,7 +84,10 @@ def block_of(points: Sequence[Point], chosen: Collection[int]) -> Block:
     """Give the one block that covers the points ``chosen``, all of one table."""
     first = min(points[i].location.first for i in chosen)
     end = max(_end(points[i]) for i in chosen)
-    table = points[next(iter(chosen))].location.table
+    at = points[next(iter(chosen))].location
+    table = at.table
+    if at.raw is not None:
+        return Block(table=table, first=0, count=at.raw.registers, points=tuple(sorted(chosen)), raw=at.raw)
     return Block(table=table, first=first, count=end - first, points=tuple(sorted(chosen)))
 
 

@@ -13,6 +13,7 @@ from drivers.profile_about import Label as Label  # noqa: PLC0414 - callers find
 from drivers.profile_location import Encoding as Encoding  # noqa: PLC0414
 from drivers.profile_location import ModbusLocation as ModbusLocation  # noqa: PLC0414
 from drivers.profile_location import NumberType as NumberType  # noqa: PLC0414
+from drivers.profile_location import RawRead as RawRead  # noqa: PLC0414
 from drivers.profile_location import Table as Table  # noqa: PLC0414
 from drivers.profile_location import WordOrder as WordOrder  # noqa: PLC0414
 from drivers.profile_named import NamedLocation as NamedLocation  # noqa: PLC0414

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from drivers.profile import Encoding, ModbusLocation, NumberType, Table, WordOrder
+from drivers.profile import Encoding, ModbusLocation, NumberType, RawRead, Table, WordOrder
 from drivers.profile_fields import Fields
 
-AT_KEYS: Final = ("table", "address", "type", "words", "bit", "mask", "byte", "length", "encoding")
+AT_KEYS: Final = (
+    "table", "address", "type", "words", "bit", "mask", "byte", "length", "encoding", "request", "reply_bytes",
+    "skip",
+)  # fmt: skip
 ADDRESSES: Final = 65536
+_LONGEST_PDU: Final = 253
 MOST_TEXT_REGISTERS: Final = 125
 
 TABLES: Final = {
@@ -28,7 +32,8 @@ _MASKED: Final = (NumberType.U8, NumberType.U16, NumberType.U32, NumberType.U64)
 def read_location(fields: Fields) -> ModbusLocation:
     """Read ``at``, and ``scale_from`` or ``decimals_from`` beside it: where a value stands in a Modbus device."""
     at = Fields(fields.raw("at"), fields.at("at"), AT_KEYS)
-    table = at.choice("table", TABLES)
+    raw = _raw(at)
+    table = at.choice("table", TABLES) if raw is None else Table.HOLDING_REGISTER
     address = at.integer("address", 0, ADDRESSES - 1)
     number = at.choice("type", TYPES, NumberType.BIT if table.is_bits else NumberType.U16)
     words = at.choice("words", WORDS, WordOrder.BIG)
@@ -48,12 +53,31 @@ def read_location(fields: Fields) -> ModbusLocation:
         high_byte=at.choice("byte", BYTES, False),
         length=at.integer("length", 1, MOST_TEXT_REGISTERS) if number is NumberType.TEXT else 0,
         encoding=at.choice("encoding", ENCODINGS, Encoding.ASCII),
+        raw=raw,
         scale_address=_scale_address(fields, number),
         scale_is_places=fields.has("decimals_from"),
     )
+    if raw is not None and location.end > raw.registers:
+        raise at.fault("address", f"ends behind the {raw.registers} registers of the reply")
     if address + location.count > ADDRESSES:
         raise at.fault("address", f"{number.value} at {address} ends behind the last address")
     return location
+
+
+def _raw(at: Fields) -> RawRead | None:
+    """Read the vendor's function that is asked instead of a table, if there is one."""
+    if not at.has("request"):
+        for key in ("reply_bytes", "skip"):
+            if at.has(key):
+                raise at.fault(key, "goes only with request")
+        return None
+    if at.has("table"):
+        raise at.fault("table", "give table or request, not both")
+    request = at.octets("request")
+    if not 1 <= len(request) <= _LONGEST_PDU or not 0 < request[0] < 0x80:
+        raise at.fault("request", "is no request PDU: a function from 1 to 127 and its data, without unit and CRC")
+    reply_bytes = at.integer("reply_bytes", 3, _LONGEST_PDU)
+    return RawRead(request=request, reply_bytes=reply_bytes, skip=at.integer("skip", 1, reply_bytes - 2, 2))
 
 
 def _only_with(at: Fields, number: NumberType) -> None:

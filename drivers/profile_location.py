@@ -122,6 +122,26 @@ class Encoding(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RawRead:
+    """A question that no table answers: a vendor's own function.
+
+    Attributes:
+        request: the whole request PDU.
+        reply_bytes: length of the good reply PDU; nothing else tells it.
+        skip: bytes of the reply before the first value, its function code among them.
+    """
+
+    request: bytes
+    reply_bytes: int
+    skip: int = 2
+
+    @property
+    def registers(self) -> int:
+        """Pairs of bytes behind ``skip``, which are read as registers."""
+        return (self.reply_bytes - self.skip) // 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModbusLocation:
     """Where a point stands in a Modbus device.
 
@@ -133,6 +153,7 @@ class ModbusLocation:
         high_byte: whether a byte is the upper one of its register.
         length: registers of a text, 0 for all other types.
         encoding: of a text.
+        raw: the vendor's function that gives it; ``address`` then counts registers in its reply.
         scale_address: register of the same table that holds the power of ten of this value (``scale_from``).
         scale_is_places: that register holds the number of decimals instead (``decimals_from``).
     """
@@ -146,6 +167,7 @@ class ModbusLocation:
     high_byte: bool = False
     length: int = 0
     encoding: Encoding = Encoding.ASCII
+    raw: RawRead | None = None
     scale_address: int | None = None
     scale_is_places: bool = False
 

@@ -197,8 +197,11 @@ def _at() -> Json:
             "byte": _words(list(BYTES)),
             "length": _integer(1, 125),
             "encoding": _words(list(ENCODINGS)),
+            "request": _said("a vendor's own request PDU in hex, instead of table", {"type": "string"}),
+            "reply_bytes": _integer(3, 253),
+            "skip": _integer(1, 251),
         },
-        ("table", "address"),
+        ("address",),
     )
 
 

@@ -50,14 +50,19 @@ def overlaps(points: Sequence[Point]) -> Iterator[tuple[Point, Point]]:
 
     Only neighbours are compared, so each place is named once.
     """
-    ordered = sorted(points, key=lambda p: (p.location.table.value, p.location.address, p.location.count))
+    ordered = sorted(points, key=_order)
     for first, second in pairwise(ordered):
         one, two = first.location, second.location
-        if one.table is not two.table or one.address + one.count <= two.address:
+        if one.table is not two.table or one.raw != two.raw or one.address + one.count <= two.address:
             continue
         if one.address == two.address and one.count == two.count and one != two and _may_share(one, two):
             continue
         yield first, second
+
+
+def _order(point: Point) -> tuple[bytes, int, int, int]:
+    at = point.location
+    return (at.raw.request if at.raw else b"", at.table.value, at.address, at.count)
 
 
 def _may_share(one: ModbusLocation, two: ModbusLocation) -> bool:
@@ -159,7 +164,8 @@ def entangled(points: Sequence[Point], limits: Limits) -> Iterator[tuple[Point, 
             yield point, "scale_from", f"lies too far away to be read together in {limits.block_registers} registers"
         for other in dangerous:
             there = other.location
-            if other is not point and there.table is at.table and there.first < at.end and at.first < there.end:
+            same = there.table is at.table and there.raw == at.raw
+            if other is not point and same and there.first < at.end and at.first < there.end:
                 yield point, "at", f"cannot be read without {other.name}, whose reading has a side effect"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from drivers.batch import Value
+from drivers.codec.modbus_rtu import RtuFrame, RtuReplyDecoder
 from drivers.decoded import DecodeError, DecodeFault
 from drivers.profile import Example, Framing, Point, Profile, Table
 from drivers.protocols.modbus_decode import answer_ascii, answer_rtu, answer_tcp, data_of
@@ -19,6 +21,9 @@ def covered_points(profile: Profile, example: Example) -> dict[int, Value]:
     Raises:
         DecodeError: the frames do not belong together, hold no data, or none of the points.
     """
+    own = {i: point for i, point in enumerate(profile.readable) if _asks(point, example)}
+    if own:
+        return _own_values(own, example)
     request, reply = _ANSWERS[example.framing](example.request, example.reply)
     data = data_of(request, reply)
     assert request is not None  # it was given
@@ -32,6 +37,24 @@ def covered_points(profile: Profile, example: Example) -> dict[int, Value]:
     return dict(zip(inside, values, strict=True))
 
 
+def _asks(point: Point, example: Example) -> bool:
+    """Tell whether the example asks for ``point`` by a vendor's own function, over RTU."""
+    raw = point.location.raw
+    return raw is not None and example.framing is Framing.RTU and raw.request == example.request[1:-2]
+
+
+def _own_values(own: Mapping[int, Point], example: Example) -> dict[int, Value]:
+    raw = next(iter(own.values())).location.raw
+    assert raw is not None  # ``_asks`` saw to it
+    decoder = RtuReplyDecoder(example.request, raw.reply_bytes)
+    frames = [e for e in (*decoder.feed(example.reply), *decoder.flush()) if isinstance(e, RtuFrame)]
+    if not frames or len(frames[0].pdu) != raw.reply_bytes:
+        raise DecodeError(DecodeFault.BAD_FRAME, f"no reply of {raw.reply_bytes} bytes has a right checksum")
+    data = frames[0].pdu[raw.skip : raw.skip + 2 * raw.registers]
+    values, _ = compile_block(tuple(own.values()), 0, raw.registers).columns(data)
+    return dict(zip(own, values, strict=True))
+
+
 def _is_inside(point: Point, table: Table, first: int, count: int) -> bool:
     at = point.location
-    return at.table is table and first <= at.first and at.end <= first + count
+    return at.raw is None and at.table is table and first <= at.first and at.end <= first + count

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from drivers.codec.modbus_rtu import encode
 from drivers.errors import ProfileError
 from drivers.plan import plan
 from drivers.profile import Encoding, Kind, Label, Limits, NumberType, Point, Profile
 from drivers.profile_at import AT_KEYS
+from drivers.profile_check import check_profile
 from drivers.profile_load import load_profile
 
 _HEAD = """schema = 1
@@ -160,3 +162,51 @@ def test_a_scaled_point_keeps_its_own_scale_too(tmp_path: Path) -> None:
     body = _at("address = 0") + 'unit = "W.h"\nscale = "1000"\nscale_from = 1\nexponent = 2\n'
     point: Point = _load(tmp_path, body).points[0]
     assert (point.scale, point.exponent) == (Decimal(1000), 2)
+
+
+_OWN = 'at = { request = "41 01", reply_bytes = 7, address = 0, type = "u32" }\nunit = "V"\nscale = "0.1"\n'
+_OWN_BYTE = 'at = { request = "41 01", reply_bytes = 7, address = 1, type = "u8" }\nunit = "1"\n'
+
+
+def test_a_vendor_function_gives_its_points_in_one_exchange(tmp_path: Path) -> None:
+    high = _OWN.replace("u32", "i16")
+    profile = _load(tmp_path, high, _at("address = 0") + 'unit = "V"\n', _OWN_BYTE)
+    table, own = plan(profile.points, profile.limits)
+    assert (table.points, table.raw) == ((1,), None)
+    assert own.points == (0, 2)
+    assert own.raw is not None
+    assert (own.raw.request, own.raw.reply_bytes, own.raw.skip, own.count) == (b"\x41\x01", 7, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("at", "where", "what"),
+    [
+        ('request = "41 01", reply_bytes = 7, address = 1, type = "u32"', "at.address", "behind the 2 registers"),
+        ('request = "C1 01", reply_bytes = 7, address = 0', "at.request", "no request PDU"),
+        ('request = "41 01", address = 0', "at.reply_bytes", "missing"),
+        ('request = "41 01", reply_bytes = 7, table = "holding", address = 0', "at.table", "not both"),
+        ('table = "holding", address = 0, skip = 1', "at.skip", "goes only with request"),
+        ('request = "41 01", reply_bytes = 4, skip = 3, address = 0', "at.skip", "outside 1 to 2"),
+    ],
+)
+def test_a_wrong_vendor_function_is_named(tmp_path: Path, at: str, where: str, what: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        _load(tmp_path, f'at = {{ {at} }}\nunit = "V"\n')
+    assert where in caught.value.where
+    assert what in caught.value.what
+
+
+def test_an_example_of_a_vendor_function_is_decoded(tmp_path: Path) -> None:
+    request, reply = encode(9, bytes.fromhex("41 01")), encode(9, bytes.fromhex("41 AA 00 00 08 FD 55"))
+    example = f"""[[example]]
+source = "made for this test"
+request = "{request.hex()}"
+reply = "FF {reply.hex()}"
+expect = {{ p0 = "230.1" }}
+"""
+    path = tmp_path / "example" / "ex2.toml"
+    path.parent.mkdir()
+    path.write_text(_HEAD + f'[[point]]\nname = "p0"\n{_LABEL}{_OWN}\n' + example, encoding="utf-8")
+    assert check_profile(path) == []
+    path.write_text(path.read_text(encoding="utf-8").replace("0008fd", "0008fe"), encoding="utf-8")
+    assert [finding.code for finding in check_profile(path)] == ["example-unreadable"]

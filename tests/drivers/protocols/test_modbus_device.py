@@ -6,7 +6,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import pytest
@@ -24,6 +24,7 @@ from drivers.profile import (
     NumberType,
     Point,
     Profile,
+    RawRead,
     Table,
 )
 from drivers.protocols.modbus import ModbusDevice
@@ -375,3 +376,44 @@ async def test_an_answer_of_another_shape_is_a_bad_frame(short: bytes) -> None:
     )
     with pytest.raises(FrameError):
         await device.read(device.reads[0])
+
+
+@virtual
+async def test_a_vendor_function_is_asked_beside_the_tables_and_never_to_probe() -> None:
+    """The far end answers by hand: function 41 hex has no shape that a standard tells."""
+    own = ModbusLocation(
+        table=Table.HOLDING_REGISTER,
+        address=0,
+        type=NumberType.U32,
+        raw=RawRead(request=bytes.fromhex("41 01"), reply_bytes=7, skip=2),
+    )
+    near, far = pipe()
+    clock = VirtualClock(here())
+    link = Link(near, name="memory", clock=clock, pause=VirtualPause(clock), line=LineSettings())
+    device = ModbusDevice(
+        index=0,
+        unit=_UNIT,
+        profile=_profile(replace(_point(0), place=own), _point(7), limits=Limits()),
+        line=RtuLink(link),
+        clock=clock,
+        framing=Framing.RTU,
+    )
+    asked: list[bytes] = []
+
+    async def answer() -> None:
+        for pdu in ("03 02 00 2A", "41 AA 00 01 86 A0 55", "03 02 00 2A", "C1 02"):
+            asked.append(await far.read())
+            body = bytes((_UNIT,)) + bytes.fromhex(pdu)
+            far.write(b"\xff" + body + _crc(body))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(answer())
+        table, vendor = device.reads
+        assert (vendor.request_bytes, vendor.reply_bytes) == (5, 10)
+        assert (await device.read(table)).values == (42,)
+        assert (await device.read(vendor)).values == (100_000,)
+        await device.probe()
+        with pytest.raises(RefusedError, match="refuses function 65: illegal data address") as caught:
+            await device.read(vendor)
+        assert not caught.value.replanned
+    assert [request[1] for request in asked] == [3, 0x41, 3, 0x41]

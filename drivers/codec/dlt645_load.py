@@ -17,7 +17,7 @@ from drivers.decoded import Quantity
 
 _MARK: Final = b"\xa0\xa0"
 _END: Final = 0xE5
-_SECTION_END: Final = 0xAA
+_SECTION_END: Final = b"\xaa"
 _TIME: Final = "YMDhm"
 _SECTIONS: Final = (
     ("02010100", "02010200", "02010300", "02020100", "02020200", "02020300", "02800002"),
@@ -69,12 +69,12 @@ def _record(body: bytes) -> list[Quantity] | None:
     for section in _SECTIONS:
         values = list(_section(section))
         size = sum(item.size for item in values)
-        if len(rest) > size and rest[size] == _SECTION_END:
+        if rest[:1] != _SECTION_END:  # no digits begin with A: an empty section is known by its end
+            if rest[size : size + 1] != _SECTION_END:
+                return None
             for item in values:
                 found.append(Quantity(quantity=item.name, value=item.value(rest[: item.size]), unit=item.unit))
                 rest = rest[item.size :]
-        elif rest[:1] != bytes((_SECTION_END,)):
-            return None
         rest = rest[1:]
     return found if not rest else None
 

@@ -30,6 +30,7 @@ _PROTOCOLS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "sdi12": ("drivers.protocols.sdi12",),
     "sunspec": ("drivers.protocols.modbus_sunspec_wire",),
     "hj212": ("drivers.protocols.hj212",),
+    "sml": ("drivers.protocols.sml",),
 })  # fmt: skip
 
 T = TypeVar("T")

@@ -1,0 +1,119 @@
+"""What a meter says in the messages of an SML file: who it is, and its list of values (SML 1.04, 4 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from drivers.codec.sml_value import Kind, SmlError, SmlValue, parse
+
+_OPEN: Final = 0x0101
+_GET_LIST: Final = 0x0701
+_MESSAGE_ITEMS: Final = 6
+_OPEN_ITEMS: Final = 6
+_LIST_ITEMS: Final = 7
+_ENTRY_ITEMS: Final = 7
+_OBIS_BYTES: Final = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmlEntry:
+    """One value of a list.
+
+    Attributes:
+        obis: six bytes A to F; the tariff is E.
+        status: status word, None if the meter sends none.
+        time: the meter's seconds index or time stamp; None if there is none.
+        unit: code of a unit (IEC 62056-6-2, table 4), None for what has none.
+        scaler: power of ten.
+        value: as it was sent.
+        signature: the meter's signature of this value, empty without one.
+        raw: the whole entry, unchanged: what a signature can be checked against.
+    """
+
+    obis: bytes
+    status: int | None
+    time: int | None
+    unit: int | None
+    scaler: int
+    value: SmlValue
+    signature: bytes
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmlList:
+    """What one SML file holds.
+
+    Attributes:
+        server_id: the meter, empty if it does not say.
+        entries: its values in order.
+        signature: of the list, empty without one.
+        raw: bodies of its lists, unchanged.
+    """
+
+    server_id: bytes
+    entries: tuple[SmlEntry, ...]
+    signature: bytes
+    raw: bytes
+
+
+def read_list(payload: bytes) -> SmlList:
+    """Read the messages of an SML file; those that carry no list are passed over.
+
+    Raises:
+        SmlError: they are not what SML says, or none of them is there.
+    """
+    server_id = signature = raw = b""
+    entries: list[SmlEntry] = []
+    told = False
+    for tag, body in _bodies(payload):
+        told = True
+        if tag == _OPEN and len(body.items) == _OPEN_ITEMS:
+            server_id = server_id or body.items[3].octets
+        elif tag == _GET_LIST:
+            if len(body.items) != _LIST_ITEMS or body.items[4].kind is not Kind.LIST:
+                raise SmlError(f"a list response has {len(body.items)} parts")
+            server_id = body.items[1].octets or server_id
+            entries += [_entry(item) for item in body.items[4].items]
+            signature = body.items[5].octets or signature
+            raw += body.raw
+    if not told:
+        raise SmlError("there is no message")
+    return SmlList(server_id=server_id, entries=tuple(entries), signature=signature, raw=raw)
+
+
+def _bodies(payload: bytes) -> Iterator[tuple[int | None, SmlValue]]:
+    for message in parse(payload):
+        if not message.items and not message.content:
+            continue  # a filling 00 between messages
+        if len(message.items) != _MESSAGE_ITEMS or len(message.items[3].items) != 2:
+            raise SmlError(f"a message has {len(message.items)} parts")
+        tag, body = message.items[3].items
+        yield tag.number, body
+
+
+def _entry(item: SmlValue) -> SmlEntry:
+    if len(item.items) != _ENTRY_ITEMS:
+        raise SmlError(f"a list entry has {len(item.items)} parts")
+    name, status, time, unit, scaler, value, signature = item.items
+    if len(name.octets) != _OBIS_BYTES:
+        raise SmlError(f"a list entry is named by {len(name.octets)} bytes")
+    return SmlEntry(
+        obis=name.octets,
+        status=status.number,
+        time=_time(time),
+        unit=unit.number,
+        scaler=scaler.number or 0,
+        value=value,
+        signature=signature.octets,
+        raw=item.raw,
+    )
+
+
+def _time(time: SmlValue) -> int | None:
+    """Read a time; some meters leave the choice of its form away."""
+    while time.kind is Kind.LIST and time.items:
+        time = time.items[1] if len(time.items) == 2 else time.items[0]
+    return time.number

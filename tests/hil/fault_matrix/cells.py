@@ -12,7 +12,7 @@ from hil.virtualtime import here
 from tests.hil.fault_matrix.wires import MAKERS, UNITS, RtuWire, Wire
 from tests.hil.fault_matrix.world import Cell, World
 
-PATIENCE_S = 60.0
+PATIENCE_S = 250.0  # five late answers of a device that counts as dead
 BROKEN = ("bad_checksum", "bad_frame", "no_reply", "bad-checksum", "bad-frame", "no-reply")
 
 

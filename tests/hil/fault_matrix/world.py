@@ -35,6 +35,7 @@ S = 1_000_000_000
 PROBE_PAUSE_S = 6.0  # a probe that costs the whole ceiling, a twentieth of the bus, and the patience after the pause
 REOPEN_PAUSE_S = 4.0
 MANY_DEAD_PAUSE_S = 30.0
+HANG_S = 600
 WITHIN_REACH = FaultSizes(late_ns=(210_000_000, 900_000_000), babble_bytes=80)
 TCP_SIZES = FaultSizes(late_ns=(1_300_000_000, 1_900_000_000), babble_bytes=80)
 
@@ -121,9 +122,9 @@ class World:
     ) -> None:
         self.rand = random.Random(seed)
         self.victim = self.rand.choice(UNITS)
-        self.count = 1 if seed % 2 else self.rand.randint(2, 5)
         self.clock = VirtualClock(here())
         self.wire = make(self.rand)
+        self.count = 1 if seed % 2 else self.rand.randint(2, 5 if self.wire.ceiling_s == CEILING_S else 3)
         self.batches: list[Batch] = []
         self.events: list[Event] = []
         self.died: set[int] = set()
@@ -267,7 +268,7 @@ def play(framing: str, cell: Cell, seed: int) -> list[str]:
     try:
         found = virtualtime.run(_play(cell, lambda rand: make(rand, sizes), seed))
     except TimeoutError:
-        return ["hang: the bus did not stop within 300 s"]
+        return [f"hang: the bus did not stop within {HANG_S} s"]
     except RuntimeError as error:
         if "stands still" not in str(error):
             raise
@@ -277,7 +278,7 @@ def play(framing: str, cell: Cell, seed: int) -> list[str]:
 
 async def _play(cell: Cell, make: Callable[[random.Random], Wire], seed: int) -> list[str]:
     world = World(make, seed)
-    async with asyncio.timeout(300), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         group.create_task(world.poller.run())
         await world.wait(world.rand.uniform(1.5, 10) * world.wire.period_s)
         before, failed = world.totals(), world.failures()

@@ -191,7 +191,8 @@ class Sdi12Decoder:
         A right CRC proves the start of an answer. One without begins a line, or stands behind what is no character.
         """
         worst = NoiseReason.GARBAGE
-        for start in range(max(0, len(raw) - LONGEST), len(raw) - len(_END)):
+        begin = len(self._command) if raw.startswith(self._command) else 0
+        for start in range(max(begin, len(raw) - LONGEST), len(raw) - len(_END)):
             found = parse_answer(raw[start:], crc=self._crc)
             if isinstance(found, Sdi12Frame) and (found.crc or self._may_begin(raw, start)):
                 yield from self._noise(raw[:start])

@@ -72,10 +72,15 @@ def noise_not_skipped(patch: Patch) -> None:
 
 
 def late_reply_accepted(patch: Patch) -> None:
-    async def at_once(self: ModbusDevice, pdu: bytes) -> bytes:
-        return await self._line.ask(self._unit, pdu, timeout_s=self._timeout_s, line=self._settings)
+    real = ModbusDevice._ask
 
-    patch.setattr(ModbusDevice, "_ask", at_once)
+    async def forgetful(self: ModbusDevice, *words: Any, **named: Any) -> bytes:
+        try:
+            return await real(self, *words, **named)
+        finally:
+            self._unsure = False
+
+    patch.setattr(ModbusDevice, "_ask", forgetful)
     patch.setattr(Turnaround, "blocked_until_ns", lambda *_: 0)
 
 

@@ -8,10 +8,13 @@ import sqlite3
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hil.bench import dead, wire
 from hil.bench.measure import cpu_s, median, peak_mib, usage
 from hil.bench.site import BenchDevice, FirstReading, Sealing, Stored, stored, write_site
 from hil.bench.table import table
@@ -97,3 +100,64 @@ def test_the_pipeline_bench_delivers_every_reading_it_issued() -> None:
     assert figures["readings_s"] == pytest.approx(2 * 98, rel=0.35)
     assert figures["cpu_ms_per_1000"] > 0
     assert 0 < figures["wire_bytes"] < 100
+
+
+def exchange(unit: int, at_s: float, *, answered: bool, inside: bool = False) -> dict[str, Any]:
+    start_ns = round(at_s * 1e9)
+    return {
+        "unit": unit,
+        "start_ns": start_ns,
+        "end_ns": start_ns + 9_000_000,
+        "reply": "0103" if answered else "",
+        "inside_silence": inside,
+    }
+
+
+CASE = dead.Case(name="x", units=2, registers=10, period_s=1, dead=(2,), gap_s=1.5, share=0.03, back_s=5)
+
+
+def dead_log(*, pause_s: float = 0.0, probe_every_s: float = 5.0, back_s: float = 1.0) -> list[dict[str, Any]]:
+    """Twenty seconds of health, forty of unit 2 dead, twenty after its return; ``pause_s`` stops unit 1 at 40."""
+    rows = [exchange(1, at, answered=True) for at in range(80) if not 40 < at < 40 + pause_s]
+    rows += [exchange(2, at + 0.5, answered=True) for at in range(20)]
+    rows += [exchange(2, 20.5 + n * probe_every_s, answered=False) for n in range(int(39 / probe_every_s))]
+    rows += [exchange(2, 60 + back_s + at, answered=True) for at in range(10)]
+    return sorted(rows, key=lambda row: int(row["start_ns"]))
+
+
+def verdict(log: list[dict[str, Any]], share: float = 0.01) -> dead.Verdict:
+    times = dead.Times(healthy_s=20, dead_s=40, after_s=20)
+    return replace(dead.judge(CASE, log, 20 * 10**9, 60 * 10**9, times), share=share)
+
+
+def test_the_dead_bench_reads_its_verdict_off_the_log() -> None:
+    good = verdict(dead_log())
+    assert good.misses(CASE) == []
+    assert (good.wanted, good.healthy, good.living, good.gap_s, good.back_s) == (1.0, 1.0, 1.0, 1.0, 1.0)
+    assert good.asked == 7
+    assert 0.03 < good.share_at_most < 0.06, "seven probes, idle time counted in for a quarter of a second each"
+
+
+def test_the_dead_bench_notices_a_starved_neighbour_a_slow_return_a_greedy_probe_and_a_broken_silence() -> None:
+    assert verdict(dead_log(pause_s=3)).misses(CASE) == ["polls", "gap"]
+    assert verdict(dead_log(back_s=6)).misses(CASE) == ["back"]
+    assert verdict(dead_log(), share=0.031).misses(CASE) == ["share"]
+    assert verdict(dead_log(probe_every_s=39), share=0.02).misses(CASE) == ["share"], "more than the wire allows"
+    assert verdict([*dead_log(), exchange(1, 79.9, answered=True, inside=True)]).misses(CASE) == ["silence"]
+
+
+def test_the_load_of_a_case_is_that_of_the_wire() -> None:
+    assert [round(case.load, 2) for case in dead.CASES] == [0.46, 0.46, 0.80, 0.80, 0.37]
+
+
+def test_the_wire_bench_runs_each_client_that_is_there_and_names_those_that_are_not(seed: int) -> None:
+    clients, notes = wire.clients(None)
+    assert {client.name for client in clients} >= {"tidegate", "pymodbus", "minimalmodbus"}
+    assert len(clients) + len(notes) == 4
+    for client in clients:
+        figures = wire.run(client, 115200, 10, seconds=0.5, runs=1, seed=seed)
+        assert figures.exchanges > 5
+        if client.name == "pymodbus":
+            assert figures.inside_silence > 0, "it keeps no silence, and the bench has to see it"
+        else:
+            assert figures.inside_silence == 0

@@ -23,7 +23,7 @@ async def main() -> None:
     pdu = struct.pack(">BHH", 3, 0, wanted.registers)
 
     async def read() -> int:
-        return (len(await link.ask(1, pdu, timeout_s=1.0)) - 2) // 2
+        return (len(await link.ask(1, pdu, timeout_s=0.2)) - 2) // 2
 
     await measure(wanted, read, "tidegate")
     await link.aclose()

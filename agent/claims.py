@@ -28,17 +28,19 @@ class Task:
         read: what is read.
         slot: number of the next slot to serve; slot k is due at ``base_ns + k * period_ns``.
         stretch: every n-th slot is served, 0: none.
+        setting: which speed and parity it needs; reads of one setting go in a row where nothing is lost by it.
         polls: exchanges tried; failed: those without a reading; missed: slots that were never tried.
         late_ns, late_max_ns, late_sum_ns: start of the exchange behind its due time: last, worst, sum.
     """
 
     __slots__ = (
         "base_ns", "deadline_ns", "device", "due_ns", "entry", "failed", "late_max_ns", "late_ns", "late_sum_ns",
-        "missed", "period_ns", "polls", "read", "refused", "retried", "slot", "stretch",
+        "missed", "period_ns", "polls", "read", "refused", "retried", "setting", "slot", "stretch",
     )  # fmt: skip
 
-    def __init__(self, device: int, read: Read, start_ns: int, phase_ns: int) -> None:
+    def __init__(self, device: int, read: Read, start_ns: int, phase_ns: int, setting: int = 0) -> None:
         self.device = device
+        self.setting = setting
         self.read = read
         self.period_ns = max(1, round(read.period_s * SECOND_NS))
         self.base_ns = start_ns + phase_ns
@@ -75,10 +77,11 @@ class Task:
 class Member:
     """One device of the bus as the schedule sees it."""
 
-    __slots__ = ("failures", "ledger", "life", "phase_ns", "reason", "silent", "start_ns", "tasks")
+    __slots__ = ("failures", "ledger", "life", "phase_ns", "reason", "setting", "silent", "start_ns", "tasks")
 
-    def __init__(self, device: int, start_ns: int) -> None:
+    def __init__(self, device: int, start_ns: int, setting: int = 0) -> None:
         self.life = Life.UNKNOWN
+        self.setting = setting
         self.tasks: list[Task] = []
         self.start_ns = start_ns
         self.phase_ns = 0
@@ -98,11 +101,16 @@ class Member:
 
 
 class DueQueue:
-    """Reads by due time, and those that are due by the end of their slot."""
+    """Reads by due time, and those that are due by the end of their slot, one queue for each setting of the line.
+
+    Attributes:
+        setting: what the line is set to, as far as reads have set it.
+    """
 
     def __init__(self) -> None:
+        self.setting = 0
         self._future: list[tuple[int, int, Task]] = []
-        self._released: list[tuple[int, int, Task]] = []
+        self._released: dict[int, list[tuple[int, int, Task]]] = {}
         self._entries = 0
 
     def push(self, task: Task) -> None:
@@ -112,21 +120,35 @@ class DueQueue:
         heapq.heappush(self._future, (task.due_ns, self._entries, task))
 
     def release(self, now_ns: int) -> None:
-        """Move what is due to the queue that is sorted by the end of the slot; drop places that no longer hold."""
-        future, released = self._future, self._released
+        """Move what is due to the queues that are sorted by the end of the slot; drop places that no longer hold."""
+        future = self._future
         while future and (future[0][0] <= now_ns or future[0][1] != future[0][2].entry):
             _, entry, task = heapq.heappop(future)
             if entry == task.entry:
-                heapq.heappush(released, (task.deadline_ns, entry, task))
-        while released and released[0][1] != released[0][2].entry:
-            heapq.heappop(released)
+                heapq.heappush(self._released.setdefault(task.setting, []), (task.deadline_ns, entry, task))
+        for setting, released in tuple(self._released.items()):
+            while released and released[0][1] != released[0][2].entry:
+                heapq.heappop(released)
+            if not released:
+                del self._released[setting]
 
-    def pop(self) -> Task | None:
-        """Give the released task whose slot ends first; call ``release`` before."""
+    def pop(self, now_ns: int) -> Task | None:
+        """Give the released task whose slot ends first; call ``release`` before.
+
+        While that one has more than half of its slot before it, those of the setting that the line has go first:
+        changing speed or parity costs a silence and the adapter's own time.
+        """
         if not self._released:
             return None
-        task = heapq.heappop(self._released)[2]
+        chosen = min(self._released, key=lambda setting: self._released[setting][0])
+        first = self._released[chosen][0][2]
+        if self.setting in self._released and now_ns + first.period_ns // 2 < first.deadline_ns:
+            chosen = self.setting
+        task = heapq.heappop(self._released[chosen])[2]
+        if not self._released[chosen]:
+            del self._released[chosen]
         task.entry = 0
+        self.setting = chosen
         return task
 
     def gap_ns(self, now_ns: int) -> int | None:

@@ -75,7 +75,13 @@ class Polling:
         self._recorder = recorder
         self._clock = clock
         self._devices = [Polled(one, device, recorder) for one, device in zip(wanted, port.devices, strict=True)]
-        self._schedule = Schedule([device.reads for device in port.devices], start_ns=start_ns, spread=spread)
+        lines = [one.site.line or bus.line for one in wanted]
+        self._schedule = Schedule(
+            [device.reads for device in port.devices],
+            start_ns=start_ns,
+            spread=spread,
+            settings=[lines.index(line) for line in lines],
+        )
         self._report_ns = start_ns + REPORT_EVERY_NS
         self._pressure = Pressure.NONE
         self._questions = Questions()

@@ -77,10 +77,16 @@ class Schedule:
         plans: for each device on the bus, its reads.
         start_ns: CLOCK_BOOTTIME; every read is due at once, then on its grid.
         spread: give each read a phase of its own (a serial line); else all share the grid of ``start_ns`` (TCP).
+        settings: for each device the number of its speed and parity, if the line carries several.
     """
 
-    def __init__(self, plans: Sequence[Sequence[Read]], *, start_ns: int, spread: bool) -> None:
-        self.members: Final[Sequence[Member]] = tuple(Member(device, start_ns) for device in range(len(plans)))
+    def __init__(
+        self, plans: Sequence[Sequence[Read]], *, start_ns: int, spread: bool, settings: Sequence[int] = ()
+    ) -> None:
+        of_device = settings or (0,) * len(plans)
+        self.members: Final[Sequence[Member]] = tuple(
+            Member(device, start_ns, of_device[device]) for device in range(len(plans))
+        )
         self._start_ns = start_ns
         self._probing = Probing(start_ns)
         self._queue = DueQueue()
@@ -88,7 +94,7 @@ class Schedule:
         self._held: MissReason | None = None
         self._probed_last = False
         for (device, index), phase_ns in phases(plans, spread=spread).items():
-            task = Task(device, plans[device][index], start_ns, phase_ns)
+            task = Task(device, plans[device][index], start_ns, phase_ns, of_device[device])
             self.members[device].tasks.append(task)
             self._queue.push(task)
         for member in self.members:
@@ -113,7 +119,7 @@ class Schedule:
             if device is not None:
                 return Job(Urgency.PROBE, None, device)
         self._probed_last = False
-        task = self._queue.pop()
+        task = self._queue.pop(now_ns)
         return None if task is None else self._start(task, now_ns)
 
     def wake_ns(self, now_ns: int) -> int | None:
@@ -290,7 +296,8 @@ class Schedule:
         self._queue.push(task)
 
     def _new_task(self, device: int, read: Read, now_ns: int) -> Task:
-        task = Task(device, read, self._start_ns, self.members[device].phase_ns)
+        member = self.members[device]
+        task = Task(device, read, self._start_ns, member.phase_ns, member.setting)
         task.slot = task.slot_at(now_ns)
         self._push_due(task, now_ns)
         return task

@@ -1,4 +1,4 @@
-"""A line that carries devices of several speeds and parities: reads of one setting go in a row, nobody pays for it."""
+"""A line that carries several speeds and parities: reads of one setting go in a row, and nobody pays for it."""
 
 from __future__ import annotations
 

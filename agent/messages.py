@@ -88,6 +88,9 @@ _ROWS: Final = (
     (3109, "device-failed",
      N_("The device lives and cannot do it now: {detail}."),
      N_("It may be busy or broken; it is asked again at the usual time. Look at its display for an error.")),
+    (3150, "other-device",
+     N_("Another model answers than before the port was lost: {detail}. Nothing is read from it."),
+     N_("Were two adapters exchanged? Put them back, or change the profile of the device in the site file.")),
     # --- 4xxx uplink
     (4101, "uplink-refused",
      N_("The platform refuses us: {detail}."),

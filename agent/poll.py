@@ -21,7 +21,15 @@ from agent.stored import Pressure
 from agent.wakeup import Rest
 from drivers.batch import Batch
 from drivers.clock import Clock
-from drivers.errors import DeviceFailedError, DriverError, FrameError, LinkDownError, NoReplyError, RefusedError
+from drivers.errors import (
+    DeviceFailedError,
+    DriverError,
+    FrameError,
+    LinkDownError,
+    NoReplyError,
+    OtherDeviceError,
+    RefusedError,
+)
 from drivers.quality import Quality
 from drivers.sources import Device, Urgency
 
@@ -328,7 +336,8 @@ async def _guarded(exchange: Awaitable[T]) -> T:
 def _result_of(error: DriverError) -> Result:
     if isinstance(error, LinkDownError):
         return Result.DROPPED
-    if isinstance(error, DeviceFailedError | _InternalError) or (isinstance(error, RefusedError) and error.replanned):
+    replanned = isinstance(error, RefusedError) and error.replanned
+    if replanned or isinstance(error, DeviceFailedError | OtherDeviceError | _InternalError):
         return Result.UNABLE
     if isinstance(error, RefusedError):
         return Result.REFUSED

@@ -92,6 +92,13 @@ class DeviceFailedError(RefusedError):
     quality = Quality.BAD_DEVICE_FAILURE
 
 
+class OtherDeviceError(DriverError):
+    """Another model answers at this address than before the port was lost: read nothing from it, ask again later."""
+
+    code = "other-device"
+    quality = Quality.BAD_CONFIGURATION_ERROR
+
+
 class ProfileError(DriverError):
     """A profile cannot be used as it is: mend the file.
 

@@ -116,6 +116,7 @@ class Device(Protocol):
             NoReplyError: silence, or only bytes that answer nothing.
             FrameError: a damaged reply.
             RefusedError: the device said no; ``reads`` has been re-planned where splitting can help.
+            OtherDeviceError: since the port was opened again another model answers.
         """
         ...
 

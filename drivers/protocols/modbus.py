@@ -16,9 +16,10 @@ from drivers.batch import Batch
 from drivers.clock import Clock
 from drivers.codec import modbus_ascii, modbus_rtu, modbus_tcp
 from drivers.codec.modbus_pdu import EXCEPTION_FLAG, payload_bytes, read_request
-from drivers.errors import DeviceFailedError, FrameError, NoReplyError, RefusedError
+from drivers.errors import DeviceFailedError, FrameError, NoReplyError, OtherDeviceError, RefusedError
 from drivers.plan import Block, block_of, plan, split
 from drivers.profile import Framing, LineSettings, Point, Profile, RawRead
+from drivers.protocols.modbus_identity import Identity
 from drivers.protocols.modbus_values import Conversion, compile_block
 from drivers.sources import Line, Read
 
@@ -109,6 +110,7 @@ class ModbusDevice:
         self._reads = tuple(planned.read for planned in compiled.planned)
         self._probe_request = compiled.probe_request
         self._unsure = False
+        self._identity = Identity(profile.fingerprint)
 
     @property
     def reads(self) -> Sequence[Read]:
@@ -118,12 +120,15 @@ class ModbusDevice:
     def use(self, line: Line) -> None:
         """Talk over ``line`` from now on, since the one before is gone; what was learnt of the device stays."""
         self._line = line
+        self._identity.reopened()
 
     async def read(self, read: Read) -> Batch:
         """Do one exchange; raises as ``Device.read`` says. A read of an earlier plan may still be done."""
         planned = self._planned[read.points]
         if self._unsure:
             await self.probe()
+        if self._identity.due and not self._identity.fits(await self._ask(self._identity.request)):
+            raise OtherDeviceError(f"{self._where} is another model than before the port was lost")
         reply = await self._ask(planned.request, planned.told)
         mono_ns = self._clock.mono_ns()
         if len(reply) != planned.size or not reply.startswith(planned.head):

@@ -69,6 +69,7 @@ class LineStream:
         self._settings = Characters(
             baud=settings.baud, stop_bits=settings.stop_bits, parity=parity, data_bits=own.data_bits
         )
+        self.line.client_changed(self._settings)
 
     async def aclose(self) -> None:
         """Release the port; a pending read ends with LinkDownError."""

@@ -27,12 +27,14 @@ class Reply:
         delay_ns: turnaround, counted from the end of the silence that ends the request.
         fault: a fault of the station itself, NONE for none.
         held: (quantity, value) of everything the frame tells, for whoever compares later.
+        settings: how its characters look, where the request ordered others than the station's; None for those.
     """
 
     data: bytes
     delay_ns: int = 0
     fault: Fault = Fault.NONE
     held: tuple[tuple[str, str], ...] = ()
+    settings: Characters | None = None
 
 
 class Station(Protocol):
@@ -288,6 +290,7 @@ class Line:
         fault = wire_fault if wire_fault not in (Fault.NONE, Fault.ECHO) else reply.fault
         start = now_ns + reply.delay_ns
         data = reply.data
+        settings = reply.settings or sender.settings
         if fault in (Fault.OTHER_UNIT, Fault.TWO_AT_ONCE):
             stray = self._stray(sender, frame, now_ns)
             if stray is None:
@@ -299,19 +302,19 @@ class Line:
         elif fault is Fault.LATE:
             start += self.injector.random.randint(*self.injector.sizes.late_ns)
         elif fault is Fault.STUCK:
-            data = bytes(max(1, self.injector.sizes.stuck_ns // sender.settings.character_ns))
+            data = bytes(max(1, self.injector.sizes.stuck_ns // settings.character_ns))
         else:
             data = _damage(data, fault, self.injector)
         if not data:
             return fault, b"", None, None
         if fault is Fault.SPLIT:
-            end = self._transmit_split(data, start, sender.settings)
+            end = self._transmit_split(data, start, settings)
         else:
-            end = self._transmit(data, start, sender.settings)
+            end = self._transmit(data, start, settings)
         if fault is Fault.LATE:
             self._late[id(sender)] = end
         if fault is Fault.DUPLICATE:
-            end = self._transmit(data, end + sender.settings.silence_ns, sender.settings)
+            end = self._transmit(data, end + settings.silence_ns, settings)
             data += data
         return fault, data, start, end
 

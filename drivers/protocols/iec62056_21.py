@@ -114,7 +114,8 @@ class IecDevice:
         """Sign on, agree on a speed and give the identification and all blocks of the readout."""
         hello = await self._ask(Kind.SIGN_ON, _IDENTIFICATION_BYTES, self._address)
         meter = parse_identification(hello.text)
-        await asyncio.sleep(meter.reaction_s)
+        if meter.mode is Mode.C:
+            await asyncio.sleep(meter.reaction_s)
         try:
             frames = [hello, await self._first_block(meter)]
             while frames[-1].more and len(frames) < _MOST_BLOCKS:

@@ -2,7 +2,7 @@
 
 Points under one identifier are read together; a block that a meter does not have is read value by value from then on.
 A reply that does not fit into one frame is fetched to its end. A refusal shows only address and function, so it is
-never learnt from a single one which of two requests it meant: the block is given up after the second in a row.
+never learnt from a single one which of two requests it meant: a block is asked for once more before it is given up.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ _NO_SUCH_DATA: Final = 0x02
 _NOT_ALLOWED: Final = 0x04
 _NAMES: Final = ((0x02, "no such data"), (0x04, "password wrong or not authorised"), (0x01, "other error"))
 _MOST_FOLLOWING: Final = 32
-_TWICE: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +63,6 @@ class Dlt645Device:
         places = [place_of(point, edition, profile.id) for point in self._points]
         self._planned = {planned.read.points: planned for planned in _plan(self._points, places, edition)}
         self._reads = tuple(planned.read for planned in self._planned.values())
-        self._refusals: dict[str, int] = {}
 
     @property
     def reads(self) -> Sequence[Read]:
@@ -102,10 +100,12 @@ class Dlt645Device:
 
     async def _data(self, planned: _Planned) -> bytes:
         """Give all that stands under an identifier."""
-        reply = await self._ask(self._request(planned.identifier), planned.read.reply_bytes)
+        request = self._request(planned.identifier)
+        reply = await self._ask(request, planned.read.reply_bytes)
+        if reply.is_refusal and _error_word(reply) & _NO_SUCH_DATA and self._can_split(planned):
+            reply = await self._ask(request, planned.read.reply_bytes)  # the first one may have meant another request
         if reply.is_refusal:
             self._refused(planned, reply)
-        self._refusals.pop(planned.identifier, None)
         head = self._edition.identifier_bytes
         tail = 1 if self._edition is Edition.V2007 else 0  # a following frame ends with its number
         data = reply.data[head:]
@@ -137,19 +137,21 @@ class Dlt645Device:
         return f"{self._line.name}: meter {self._address}"
 
     def _refused(self, planned: _Planned, reply: Dlt645Frame) -> None:
-        code = reply.data[0] if reply.data else 0
+        code = _error_word(reply)
         name = next((name for bit, name in _NAMES if code & bit), "no reason")
         sentence = f"{self._where} refuses {planned.identifier}: {name} (error word {code:02X})"
         if not code & (_NO_SUCH_DATA | _NOT_ALLOWED):
             raise DeviceFailedError(sentence, code, reply.raw)
-        count = self._refusals[planned.identifier] = self._refusals.get(planned.identifier, 0) + 1
-        replanned = count >= _TWICE and code & _NO_SUCH_DATA != 0 and self._split(planned)
+        replanned = code & _NO_SUCH_DATA != 0 and self._can_split(planned)
+        if replanned:
+            self._split(planned)
         raise RefusedError(sentence, code, reply.raw, replanned=replanned)
 
-    def _split(self, planned: _Planned) -> bool:
-        """Read the values of a block one by one from now on; False if they cannot be."""
-        if planned.read not in self._reads or not all(place.single for place in planned.places):
-            return False
+    def _can_split(self, planned: _Planned) -> bool:
+        return planned.read in self._reads and all(place.single for place in planned.places)
+
+    def _split(self, planned: _Planned) -> None:
+        """Read the values of a block one by one from now on."""
         singles = [
             (i, Place(identifier=place.single)) for i, place in zip(planned.read.points, planned.places, strict=True)
         ]
@@ -157,7 +159,10 @@ class Dlt645Device:
         at = self._reads.index(planned.read)
         self._planned |= {part.read.points: part for part in parts}
         self._reads = (*self._reads[:at], *(part.read for part in parts), *self._reads[at + 1 :])
-        return True
+
+
+def _error_word(reply: Dlt645Frame) -> int:
+    return reply.data[0] if reply.data else 0
 
 
 def _plan(points: Sequence[Point], places: Sequence[Place], edition: Edition) -> Iterator[_Planned]:

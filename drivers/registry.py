@@ -31,6 +31,7 @@ _PROTOCOLS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "sunspec": ("drivers.protocols.modbus_sunspec_wire",),
     "hj212": ("drivers.protocols.hj212",),
     "sml": ("drivers.protocols.sml",),
+    "dlms": ("drivers.protocols.dlms", "dlms-hdlc", "dlms-apdu"),
 })  # fmt: skip
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from drivers.profile import Profile
 from drivers.registry import find_protocol
 
 _FOLDER = Path(__file__).parent.parent / "vectors"
-_NAMES = ("hj212", "sml")
+_NAMES = ("hj212", "sml", "dlms")
 _VECTORS: list[dict[str, Any]] = [
     vector
     for name in _NAMES

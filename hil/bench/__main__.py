@@ -121,6 +121,7 @@ def _dead(options: argparse.Namespace) -> dict[str, object]:
         "asked",
         "back s",
         "in t3.5",
+        "sim late ms",
         "missed",
     ]
     rows = []
@@ -129,7 +130,7 @@ def _dead(options: argparse.Namespace) -> dict[str, object]:
         rows.append(
             [case.name, 100 * case.load, one.wanted, one.healthy, one.living, one.gap_s, 100 * one.share,
              100 * one.share_at_most, one.asked,
-             one.back_s, one.inside_silence, ", ".join(one.misses(case)) or "-"]
+             one.back_s, one.inside_silence, one.late_ms, ", ".join(one.misses(case)) or "-"]
         )  # fmt: skip
     _say(options, table(heads, rows) + "\n" + _DEAD_GOALS)
     return {

@@ -100,6 +100,8 @@ class Verdict:
         asked: requests to the dead while they were.
         back_s: longest time from the return of a device to its next answer, inf if it never came.
         inside_silence: requests begun inside t3.5 in the whole run.
+        late_ms: by how much the simulator was late with a byte at worst; above some ms the machine was too busy, and
+            answers that come after their time-out, as well as requests that meet them, are the bench's own.
     """
 
     wanted: float
@@ -111,6 +113,7 @@ class Verdict:
     asked: int
     back_s: float
     inside_silence: int
+    late_ms: float = 0.0
 
     def misses(self, case: Case) -> list[str]:
         """Name the goals that were not reached."""
@@ -148,9 +151,10 @@ def _run(case: Case, times: Times, seed: int) -> Verdict:
             time.sleep(times.after_s)
             if not stage.agent.alive:
                 raise StageError(f"the agent ended\n{stage.agent.last_words()}")
+            late_ms = int(ask(control, "counters")["late_us"]) / 1000
             stage.agent.stop()
             verdict = judge(case, read_journal(folder / "line" / "exchanges.jsonl"), dead_ns, back_ns, times)
-            return replace(verdict, share=held / span)
+            return replace(verdict, share=held / span, late_ms=late_ms)
         finally:
             stage.stop()
 

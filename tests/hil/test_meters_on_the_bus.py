@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -337,6 +338,17 @@ async def test_a_meter_that_counts_its_own_serial_numbers_is_read_when_the_profi
     (read,) = device.reads
     batch = await device.read(read)
     assert sum(not is_bad(status) for status in batch.statuses) == len(points) - 1
+
+
+@virtual
+async def test_a_late_reply_is_told_from_that_to_the_next_question_by_its_serial_number(seed: int) -> None:
+    late = FaultSizes(late_ns=(1_200_000_000, 1_900_000_000))
+    bench = Bench([water()], Injector(seed, rates={Fault.LATE: 0.5}, sizes=late))
+    for _ in range(20):
+        await bench.poll_all()
+    assert bench.line.injector.happened[Fault.LATE] > 2
+    assert bench.good > 2
+    assert all(one.request != other.request for one, other in pairwise(bench.log))
 
 
 def finding(*placed: Placed) -> Bench:

@@ -224,7 +224,7 @@ async def test_another_meter_than_the_selected_one_is_no_reading() -> None:
     exact = heat_bench(address="06855817.KAM.08.04")
     other = exact.line.stations[0]
     assert isinstance(other, mbus.MbusMeter)
-    other._is_meant = bool  # type: ignore[method-assign]
+    other._is_meant = bool  # type: ignore[assignment, method-assign]
     other.identity = WATER
     await exact.poll()
     assert [type(error) for error in exact.errors] == [FrameError]

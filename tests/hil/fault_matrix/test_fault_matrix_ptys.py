@@ -32,11 +32,13 @@ pytestmark = pytest.mark.bus
 
 SETTINGS = Characters(baud=115200)
 SIZES = FaultSizes(late_ns=(210_000_000, 300_000_000), babble_bytes=80, stuck_ns=50_000_000)
+# No DUPLICATE here: a second copy that the adapter hands over only after the next request has gone, to the same unit
+# and for as many registers, cannot be told from its answer (drivers/README.md); a crowded machine makes that happen.
 SAMPLE = [
-    Fault.ECHO, Fault.GLITCH, Fault.DROP, Fault.FLIP, Fault.GARBAGE, Fault.SPLIT, Fault.LATE, Fault.DUPLICATE,
+    Fault.ECHO, Fault.GLITCH, Fault.DROP, Fault.FLIP, Fault.GARBAGE, Fault.SPLIT, Fault.LATE,
     Fault.OTHER_UNIT, Fault.TRUNCATE, Fault.TWO_AT_ONCE, Fault.BABBLE, Fault.STUCK,
 ]  # fmt: skip
-FREE = {Fault.GLITCH, Fault.SPLIT}  # the second copy of a duplicate meets the next request on the wire
+FREE = {Fault.GLITCH, Fault.SPLIT}
 
 
 class Rig:

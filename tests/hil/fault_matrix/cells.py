@@ -120,7 +120,7 @@ def _echo_missing(rand: random.Random, sizes: FaultSizes) -> Wire:
 
 LINE = ("rtu", "ascii", "rtu-over-tcp")
 PLAIN = ("rtu",)
-LATER_THAN_ANY = FaultSizes(late_ns=(900_000_000, 2_500_000_000))
+LATER_THAN_ANY = FaultSizes(late_ns=(1_500_000_000, 2_500_000_000))  # a converter has until 1.2 s
 NOISE = ("garbage", "glitch", "cut_short")
 
 

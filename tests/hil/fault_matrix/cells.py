@@ -157,6 +157,7 @@ CELLS = (
         counted=("no_reply",),
         framings=LINE,
         sizes=LATER_THAN_ANY,
+        costly=True,
     ),
     one("duplicate", Fault.DUPLICATE, "surplus", "other_reply", "late_replies", *NOISE, free=True),
     one("another unit's reply", Fault.OTHER_UNIT, "other_unit"),

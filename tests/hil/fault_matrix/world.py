@@ -248,6 +248,8 @@ class Cell:
         stale_s: how old a value may be, where the framing cannot tell an old answer from a new one.
         sizes: of the fault, None for the framing's usual ones.
         make: another wire than the framing's usual one.
+        costly: each failure holds the bus so long that the dead unit's twentieth of it, not its pause, says when it
+            is asked again.
     """
 
     name: str
@@ -259,6 +261,7 @@ class Cell:
     stale_s: float = 0.0
     sizes: FaultSizes | None = None
     make: Callable[[random.Random, FaultSizes], Wire] | None = None
+    costly: bool = False
 
 
 def play(framing: str, cell: Cell, seed: int) -> list[str]:
@@ -286,7 +289,7 @@ async def _play(cell: Cell, make: Callable[[random.Random], Wire], seed: int) ->
         await cell.act(world)
         world.over_ns = max(world.over_ns, here().time_ns())
         await world.wait(0.3)
-        violated = await _recovered(world)
+        violated = await _recovered(world, cell)
         await world.wait(2 * world.wire.period_s)
         world.poller.stop()
     if cell.one_is_not_death and world.count == 1 and world.died:
@@ -300,20 +303,20 @@ async def _play(cell: Cell, make: Callable[[random.Random], Wire], seed: int) ->
     return violated
 
 
-async def _recovered(world: World) -> list[str]:
+async def _recovered(world: World, cell: Cell) -> list[str]:
     """Wait until all is normal again, at most as long as it may take."""
     wanted = {(unit, place * REGISTERS) for unit in UNITS for place in range(len(BLOCKS))}
     while gone := sorted(wanted - world.good_since(world.over_ns).keys()):
-        may_s = _may_take_s(world)
+        may_s = _may_take_s(world, cell)
         if here().time_ns() > world.over_ns + may_s * S:
             return [f"not back to normal {may_s:.1f} s after the fault: {gone}; dead: {sorted(world.died)}"]
         await world.wait(0.05)
     return []
 
 
-def _may_take_s(world: World) -> float:
+def _may_take_s(world: World, cell: Cell) -> float:
     """Give how long it may take until all is normal: one poll, or one pause and a poll if somebody counts as dead."""
-    slow = world.wire.ceiling_s > CEILING_S
+    slow = cell.costly or world.wire.ceiling_s > CEILING_S
     may_s = world.wire.period_s + 2 * world.wire.ceiling_s + 0.2
     if world.died:
         may_s += MANY_DEAD_PAUSE_S if slow else PROBE_PAUSE_S

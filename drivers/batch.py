@@ -7,10 +7,38 @@ and later in the block's dictionary.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntFlag
 from typing import TypeAlias
 
 Value: TypeAlias = int | str | bool | bytes | None
 """Integer mantissa at the point's exponent, text, state, raw bytes; None = no value (status is bad)."""
+
+
+class DeviceTimeFlag(IntFlag):
+    """What is to be known about a device's time (block format, columns, 6)."""
+
+    HISTORICAL = 1
+    """The value was taken earlier than the exchange: frozen, a maximum demand, a stored record."""
+    CLOCK_UNSET = 2
+    """The device says itself that its clock is not set."""
+    SUBSTITUTED = 4
+    """The device filled the value in; it was not measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceTime:
+    """The device's own time of one reading, beside ours.
+
+    Attributes:
+        row: of the batch.
+        utc_ms: its time as UTC milliseconds since 1970, None if it gave none; may be wrong, it is what the device says.
+        sequence: number that the device gave the record, None if none.
+    """
+
+    row: int
+    utc_ms: int | None
+    sequence: int | None = None
+    flags: DeviceTimeFlag = DeviceTimeFlag(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +52,9 @@ class Batch:
         values: one for each point; None exactly when its status is bad.
         statuses: OPC UA status codes, one for each point, 0 is good.
         urgent: seal at once instead of waiting for more.
+        raws: (row, 1 to 1024 bytes just as they came), of rows whose bytes prove something by themselves, such as a
+            tuple that the meter signed; rows ascend.
+        device_times: when the device says that a value was taken, for rows that have such a time; rows ascend.
     """
 
     device: int
@@ -32,3 +63,5 @@ class Batch:
     values: tuple[Value, ...]
     statuses: tuple[int, ...]
     urgent: bool = False
+    raws: tuple[tuple[int, bytes], ...] = ()
+    device_times: tuple[DeviceTime, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from drivers.batch import Batch
 from drivers.profile import LineSettings
@@ -122,4 +122,18 @@ class Device(Protocol):
 
     async def probe(self) -> None:
         """Ask the shortest thing the device can answer; a refusal counts as life. Raises like ``read``."""
+        ...
+
+
+@runtime_checkable
+class IdentifiedDevice(Protocol):
+    """A device that says who it is: a serial number, a firmware. Optional beside ``Device``."""
+
+    @property
+    def identity(self) -> str | None:
+        """What it told of itself last, at most 255 bytes of text, one way to write it; None before it told anything.
+
+        It is told along with readings, never by exchanges that cost the bus time again and again. A change under the
+        same name in the site is another device: the agent says so in the chain and raises an alarm.
+        """
         ...

@@ -17,6 +17,7 @@ Value: TypeAlias = int | str | bool | bytes | None
 class DeviceTimeFlag(IntFlag):
     """What is to be known about a device's time (block format, columns, 6)."""
 
+    NONE = 0
     HISTORICAL = 1
     """The value was taken earlier than the exchange: frozen, a maximum demand, a stored record."""
     CLOCK_UNSET = 2
@@ -31,14 +32,14 @@ class DeviceTime:
 
     Attributes:
         row: of the batch.
-        utc_ms: its time as UTC milliseconds since 1970, None if it gave none; may be wrong, it is what the device says.
+        utc_ms: its time as UTC milliseconds since 1970, None if it gave none; right or wrong, as it says.
         sequence: number that the device gave the record, None if none.
     """
 
     row: int
     utc_ms: int | None
     sequence: int | None = None
-    flags: DeviceTimeFlag = DeviceTimeFlag(0)
+    flags: DeviceTimeFlag = DeviceTimeFlag.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,7 +75,7 @@ class Intake:
         mono_ms = batch.mono_ns // _NS_IN_MS
         if self._dictionary.owes:
             self._events += self._dictionary.tell(batch.device, mono_ms, 1 if self.opening else _AHEAD)
-        self._gathering.take(mono_ms, placed.points, batch.values, batch.statuses)
+        self._gathering.take(mono_ms, placed.points, batch.values, batch.statuses, batch.raws, batch.device_times)
         self._urgent = self._urgent or batch.urgent
 
     def note(self, event: Event, now_ms: int) -> None:

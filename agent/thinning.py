@@ -50,11 +50,14 @@ class Thinning:
         rows = [row for row in range(len(batch.points)) if row not in shed]
         if not rows:
             return None
+        place = {row: position for position, row in enumerate(rows)}
         kept = replace(
             batch,
             points=tuple(batch.points[row] for row in rows),
             values=tuple(batch.values[row] for row in rows),
             statuses=tuple(batch.statuses[row] for row in rows),
+            raws=tuple((place[row], raw) for row, raw in batch.raws if row in place),
+            device_times=tuple(replace(at, row=place[at.row]) for at in batch.device_times if at.row in place),
         )
         return kept, Placed(points=tuple(placed.points[row] for row in rows), telemetry=())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,9 @@ class Rows:
         units: UCUM code or None.
         exponents: a value that is an integer means ``value * 10 ** exponent``.
         statuses: OPC UA status, 0 is good.
+        device_times: of rows that have one: time ms or None, sequence or None, flags (1 historical, 2 device clock
+            unset, 4 substituted).
+        raws: of rows that have them, bytes as they came from the device.
         boot: of the block; ``mono_ms`` counts in it.
     """
 
@@ -36,6 +40,8 @@ class Rows:
     values: tuple[Value, ...]
     mono_ms: tuple[int, ...]
     statuses: tuple[int, ...]
+    device_times: Mapping[int, tuple[int | None, int | None, int]]
+    raws: Mapping[int, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +88,8 @@ def rows(block: Block, tables: Tables) -> Rows | None:
         values=columns.values,
         mono_ms=columns.mono_ms,
         statuses=tuple(statuses),
+        device_times={row: (at, sequence, flags) for row, at, sequence, flags in columns.device_times},
+        raws=dict(columns.raws),
     )
 
 

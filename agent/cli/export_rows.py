@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from agent.block.cbseq import BadStretch
 from agent.block.chain import Place
@@ -25,6 +26,9 @@ from agent.cli.verdict_findings import place
 from drivers.quality import name_of
 from drivers.sanitize import sanitize
 
+_NO_TIME: Final = (None, None, 0)
+_FLAGS: Final = ((1, "historical"), (2, "device-clock-unset"), (4, "substituted"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -37,6 +41,10 @@ class Row:
         value: exact decimal or text; None where there is none.
         numeric: the value is a number.
         number: reading number over the gateway's life, None for a gap.
+        device_ms: when the device itself says that it was taken, UTC; None if it says nothing.
+        sequence: number that the device gave the record.
+        device_flags: what is to be known of that: ``historical``, ``device-clock-unset``, ``substituted``, by spaces.
+        raw: bytes as they came from the device, hex; empty where its profile does not keep them.
     """
 
     kind: str
@@ -50,6 +58,10 @@ class Row:
     quality: str
     block: str
     number: int | None
+    device_ms: int | None = None
+    sequence: int | None = None
+    device_flags: str = ""
+    raw: str = ""
 
 
 @dataclass(slots=True)
@@ -121,6 +133,7 @@ class Readings:
         anchor = own_anchor(block) or self._times[block.gateway].anchors.get(here)
         for index, value in enumerate(found.values):
             utc = utc_at(anchor, found.mono_ms[index]) if isinstance(anchor, Anchor) else anchor
+            device_ms, sequence, flags = found.device_times.get(index, _NO_TIME)
             yield Row(
                 kind="reading",
                 utc_ms=None if utc is None else utc.utc_ms,
@@ -133,6 +146,10 @@ class Readings:
                 quality=name_of(found.statuses[index]),
                 block=place(here),
                 number=found.first_number + index,
+                device_ms=device_ms,
+                sequence=sequence,
+                device_flags=" ".join(word for bit, word in _FLAGS if flags & bit),
+                raw=found.raws.get(index, b"").hex(),
             )
 
 

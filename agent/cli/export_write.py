@@ -12,6 +12,7 @@ from agent.cli.export_rows import Row
 
 COLUMNS: Final = (
     "kind", "utc", "local", "error_ms", "device", "quantity", "value", "unit", "quality", "block", "reading",
+    "device_utc", "device_sequence", "device_flags", "raw",
 )  # fmt: skip
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -39,6 +40,10 @@ def write_csv(stream: TextIO, rows: Iterable[Row], zone: tzinfo, separator: str)
                 row.quality,
                 guarded(row.block),
                 "" if row.number is None else row.number,
+                _iso(row.device_ms, UTC),
+                "" if row.sequence is None else row.sequence,
+                row.device_flags,
+                row.raw,
             )
         )
         count += 1
@@ -61,6 +66,10 @@ def write_jsonl(stream: TextIO, rows: Iterable[Row], zone: tzinfo) -> int:
             "quality": row.quality,
             "block": row.block,
             "reading": row.number,
+            "device_utc": _iso(row.device_ms, UTC) or None,
+            "device_sequence": row.sequence,
+            "device_flags": row.device_flags or None,
+            "raw": row.raw or None,
         }
         stream.write(json.dumps(fields, ensure_ascii=False) + "\n")
         count += 1

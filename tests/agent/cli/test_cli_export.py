@@ -87,7 +87,7 @@ def test_a_table_holds_every_reading_with_exact_value_and_time(tidegate: Command
     assert rows[0] == {
         "kind": "reading", "utc": "2026-09-21T14:30:00.960Z", "local": "2026-09-21T14:30:00.960Z", "error_ms": "21",
         "device": "meter-1", "quantity": "quantity_0", "value": "230.0", "unit": "V", "quality": "good",
-        "block": "0/0", "reading": "0",
+        "block": "0/0", "reading": "0", "device_utc": "", "device_sequence": "", "device_flags": "", "raw": "",
     }  # fmt: skip
     assert [row["reading"] for row in rows] == [str(number) for number in range(60)]
 
@@ -160,6 +160,32 @@ def test_texts_are_guarded_and_numbers_are_not(tidegate: Command, tmp_path: Path
     assert [row["value"] for row in rows] == ["-0.5", '\'=HYPERLINK("http://x")', "true", ""]
     assert [row["quality"] for row in rows] == ["good", "good", "good", "bad-timeout"]
     assert [row["unit"] for row in rows] == ["V", "", "", "V"]
+
+
+def test_the_device_s_own_time_and_bytes_are_told(tidegate: Command, tmp_path: Path) -> None:
+    gateway = Gateway()
+    columns = Columns(
+        mono_ms=(1_000_900,) * 3,
+        points=(0, 0, 0),
+        values=(1, 2, 3),
+        raws=((1, b"\x77\x01"),),
+        device_times=((1, 1_790_000_000_123, 9, 1), (2, None, None, 7)),
+    )
+    gateway.seal(columns=columns)
+    store(tmp_path, gateway)
+    assert export(tidegate, "x.csv").code == 0
+    names = ("device_utc", "device_sequence", "device_flags", "raw")
+    assert [tuple(row[name] for name in names) for row in table(tmp_path / "x.csv")] == [
+        ("", "", "", ""),
+        ("2026-09-21T14:13:20.123Z", "9", "historical", "7701"),
+        ("", "", "historical device-clock-unset substituted", ""),
+    ]
+    assert export(tidegate, "x.jsonl").code == 0
+    lines = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
+    assert [[line[name] for name in names] for line in lines][:2] == [
+        [None, None, None, None],
+        ["2026-09-21T14:13:20.123Z", 9, "historical", "7701"],
+    ]
 
 
 def test_readings_taken_before_the_clock_was_known_get_their_time_later(tidegate: Command, tmp_path: Path) -> None:

@@ -203,3 +203,22 @@ def test_a_query_over_a_span_reads_only_its_blocks(tmp_path: Path, closing: list
     steps = [step for *_, step in plan]
     assert steps[0] == "SEARCH b USING INDEX block_utc (utc_ms>? AND utc_ms<?)"
     assert "SEARCH r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in steps
+
+
+def test_the_device_s_own_time_and_bytes_stand_beside_their_readings(tmp_path: Path, closing: list[Site]) -> None:
+    site = site_of(tmp_path, point(), point(quantity="demand"), point(quantity="frozen"))
+    closing.append(site)
+    columns = Columns(
+        mono_ms=(9_000,) * 3,
+        points=(0, 1, 2),
+        values=(1, 2, 3),
+        raws=((1, b"\x01\xff"),),
+        device_times=((1, 1_790_000_000_123, None, 1), (2, None, 7, 3)),
+    )
+    block = site.writer.seal(clock=clock_at(10_000), columns=columns, events=site.change.events)
+    site.ingest.take([Arrival(message=block.message)], UTC)
+    assert site.column("device_utc") == [None, "2026-09-21T14:13:20.123Z", None]
+    assert site.column("device_ms") == [None, 1_790_000_000_123, None]
+    assert site.column("device_sequence") == [None, None, 7]
+    assert site.column("device_flags") == [None, 1, 3]
+    assert site.column("raw") == [None, "01ff", None]

@@ -1,9 +1,14 @@
-"""The data segment of an HJ 212 packet (6.3): header fields, data items, splitting into packets, acknowledgements."""
+"""The data segment of an HJ 212 packet (6.3): header fields, data items, splitting into packets, acknowledgements.
+
+Packets of one message have numbers of their own in ``QN`` (annex C, tables C.49 and C.50), since each is acknowledged
+by itself; what belongs together is told by the rest of the header and by ``DataTime``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from drivers.codec.hj212 import Edition
@@ -15,6 +20,7 @@ ANSWER: Final = 0x01
 SPLIT: Final = 0x02
 """Bit D of ``Flag``: packet numbers are there."""
 _VERSION_SHIFT: Final = 2
+_QN_DIGITS: Final = 17
 
 SYSTEM: Final = "91"
 """``ST`` of what the two ends say to each other."""
@@ -102,7 +108,8 @@ def answer(to: Segment, command: str, edition: Edition, items: tuple[tuple[Field
 def split(said: Segment, longest: int) -> tuple[Segment, ...]:
     """Divide a segment into packets of at most ``longest`` bytes, numbered if there are several.
 
-    ``DataTime`` goes into each. ``Flag`` must be in the header where it is needed.
+    ``DataTime`` goes into each; each but the first has a ``QN`` one millisecond later than the one before, as in
+    table C.50. ``Flag`` must be in the header where it is needed.
 
     Raises:
         ValueError: one item alone is too long.
@@ -125,7 +132,8 @@ def split(said: Segment, longest: int) -> tuple[Segment, ...]:
 def joined(packets: Iterable[Segment]) -> tuple[Segment, ...]:
     """Put packets of one message together, where all of them are there; others stay as they are.
 
-    Packets belong together by every header field but their number. A packet that came twice counts once.
+    Packets belong together by ``DataTime`` and every header field but ``QN`` and their number. A packet that came
+    twice counts once; the whole has the ``QN`` of the first.
     """
     found: dict[tuple[Field, ...], dict[int, Segment]] = {}
     for packet in packets:
@@ -134,7 +142,7 @@ def joined(packets: Iterable[Segment]) -> tuple[Segment, ...]:
         found.setdefault(key, {}).setdefault(number, packet)
     whole: list[Segment] = []
     for parts in found.values():
-        first = next(iter(parts.values()))
+        first = parts[min(parts)]
         count = first.place[1]
         if count > 1 and sorted(parts) == list(range(1, count + 1)):
             header = tuple(one for one in first.header if one[0] not in ("PNUM", "PNO"))
@@ -145,12 +153,26 @@ def joined(packets: Iterable[Segment]) -> tuple[Segment, ...]:
     return tuple(whole)
 
 
+def later(qn: str, ms: int) -> str:
+    """Give the request number ``ms`` milliseconds behind ``qn``; a ``qn`` that is no time stays as it is."""
+    try:
+        moment = datetime.strptime(f"{qn}000", "%Y%m%d%H%M%S%f") + timedelta(milliseconds=ms)  # noqa: DTZ007 - local time
+    except (ValueError, OverflowError):
+        return qn
+    return f"{moment:%Y%m%d%H%M%S%f}"[:_QN_DIGITS]
+
+
 def _unnumbered(packet: Segment) -> tuple[Field, ...]:
-    return tuple(one for one in packet.header if one[0] != "PNO")
+    times = tuple(item[0] for item in packet.items if item and item[0][0] == "DataTime")
+    return (*(one for one in packet.header if one[0] not in ("QN", "PNO")), *times)
 
 
 def _numbered(said: Segment, number: int, count: int, items: tuple[tuple[Field, ...], ...]) -> Segment:
-    header = [one for one in said.header if one[0] not in ("PNUM", "PNO", "Flag")]
+    header = [
+        (name, later(value, number - 1) if name == "QN" else value)
+        for name, value in said.header
+        if name not in ("PNUM", "PNO", "Flag")
+    ]
     flag = ("Flag", str(said.flag | SPLIT))
     return replace(said, header=(*header, flag, ("PNUM", str(count)), ("PNO", str(number))), items=items)
 

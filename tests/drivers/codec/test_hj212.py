@@ -14,7 +14,7 @@ from drivers.codec.checksum import crc16_modbus
 from drivers.codec.conformance import Codec, Vector, check_codec
 from drivers.codec.framing import Noise, NoiseReason
 from drivers.codec.hj212 import Edition, Hj212Frame, Rules, crc, encode, stream_decoder
-from drivers.codec.hj212_segment import DATA_ANSWER, EXECUTED, Segment, answer, compose, joined, parse, split
+from drivers.codec.hj212_segment import DATA_ANSWER, EXECUTED, Segment, answer, compose, joined, later, parse, split
 from drivers.codec.searched import Form, Look, SearchDecoder
 from tests.drivers.codec.search_mutants import MUTANTS, ROUNDS, mangled
 
@@ -36,6 +36,9 @@ VECTORS = [
             "a214-Rtd=0.00,a214-Flag=N;a215-Rtd=0.00,a215-Flag=N;a216-Rtd=0.036,a216-Flag=N;a217-Rtd=0.033,"
             "a217-Flag=N;a211-Rtd=25.40,a211-Flag=N;a212-Rtd=49.20,a212-Flag=N;a213-Rtd=101.94,a213-Flag=N&&",
             "5780"),
+    _vector("HJ 212-2025 annex A.1, as quoted by public implementations of it",
+            "QN=20240601085857223;ST=32;CN=1011;PW=123456;MN=010000A8900016F000169DC0;Flag=9;CP=&&&&",
+            "2200"),
 ]  # fmt: skip
 CODEC: Codec[Hj212Frame] = Codec(
     name="hj212",
@@ -169,14 +172,32 @@ def test_a_long_message_is_split_and_put_together_again() -> None:
         assert len(compose(packet)) <= 1024
         assert (packet.place, packet.head("Flag")) == ((number, len(packets)), "7")
         assert parse(compose(packet)) == packet
+        assert packet.head("QN") == f"2025010100000000{number - 1}", "each is acknowledged by itself (table C.50)"
     (whole,) = joined([*reversed(packets), packets[0]])
     assert set(whole.items) == set(items)
+    assert whole.head("QN") == said.head("QN")
     assert joined([packets[0], packets[0], packets[-1]]) == (packets[0], packets[-1]), (
         "what is missing is not made up"
     )
     assert split(said, 9999) == (said,)
     with pytest.raises(ValueError, match="alone"):
         split(replace(said, items=((("a", "1" * 2000),), (("b", "1"),))), 1024)
+
+
+def test_packets_of_two_periods_are_not_mixed() -> None:
+    both = []
+    for hour in ("08", "09"):
+        items = ((("DataTime", f"20250101{hour}0000"),), *(((f"w{n:05d}-Avg", "1.5"),) for n in range(90)))
+        header = (("QN", f"20250101{hour}0000000"), ("CN", "2061"), ("Flag", "5"))
+        both.append(Segment(header=header, items=items))
+    first, second = (split(said, 1024) for said in both)
+    found = joined([packet for pair in zip(first, second, strict=True) for packet in pair])
+    assert [whole.items for whole in found] == [said.items for said in both]
+
+
+def test_a_request_number_counts_on_in_time() -> None:
+    assert later("20241231235959999", 1) == "20250101000000000"
+    assert later("none", 1) == "none"
 
 
 def test_two_messages_that_are_whole_stay_two() -> None:

@@ -54,6 +54,19 @@ class Station(Protocol):
         ...
 
 
+class Speaker(Station, Protocol):
+    """A station that sends by itself."""
+
+    @property
+    def due_ns(self) -> int:
+        """When it begins the next time."""
+        ...
+
+    def speak(self, now_ns: int) -> Reply:
+        """Give what it sends at ``now_ns``; it is due again later."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """One request and what became of it.
@@ -65,7 +78,7 @@ class Exchange:
         gap_ns: silence before the request, None before the first.
         inside_silence: the request began less than t3.5 after the last byte that the client had sent or been given.
         collided: something else was on the wire at the same time; the client need not have known.
-        request: bytes that the client sent.
+        request: bytes that the client sent; empty for what a station sent by itself.
         reply: bytes on the wire after all faults; empty for none.
         reply_start_ns: first bit of the reply, None for none.
         reply_end_ns: end of its last character, None for none.
@@ -99,6 +112,7 @@ class LineCounters:
     client_bytes: int = 0
     line_bytes: int = 0
     overruns: int = 0
+    spoken: int = 0
 
 
 @dataclass(slots=True)
@@ -123,6 +137,7 @@ class Line:
 
     Attributes:
         stations: the servers; may be changed between exchanges.
+        speakers: those that send by themselves.
         settings: what the line is meant to run at; the client's settings unless it says otherwise.
         injector: chooses the faults of the wire.
         echo: the adapter gives every byte of the client back.
@@ -141,8 +156,10 @@ class Line:
         strict_silence: bool = False,
         step: int = 1,
         on_exchange: Callable[[Exchange], None] | None = None,
+        speakers: Sequence[Speaker] = (),
     ) -> None:
         self.stations: list[Station] = list(stations)
+        self.speakers: list[Speaker] = list(speakers)
         self.settings = settings or Characters()
         self.injector = injector or Injector(0)
         self.echo = echo
@@ -191,7 +208,7 @@ class Line:
 
     def next_ns(self) -> int | None:
         """Tell when ``advance`` has something to do; None if only the client can make something happen."""
-        times = []
+        times = [speaker.due_ns for speaker in self.speakers]
         if self._request is not None:
             times.append(self._request.over_ns)
         if self._arrivals:
@@ -204,6 +221,9 @@ class Line:
         if request is not None and now_ns >= request.over_ns:
             self._request = None
             self._hear(request, request.over_ns)
+        for speaker in self.speakers:
+            while (due_ns := speaker.due_ns) <= now_ns:
+                self._speak(speaker, due_ns)
         count = 0
         while count < len(self._arrivals) and self._arrivals[count][0] <= now_ns:
             count += 1
@@ -273,6 +293,21 @@ class Line:
                 reply_end_ns=end, fault=fault, held=reply.held if reply else (),
             )
         )  # fmt: skip
+
+    def _speak(self, speaker: Speaker, now_ns: int) -> None:
+        number = self.counters.spoken
+        self.counters.spoken += 1
+        reply = speaker.speak(now_ns)
+        fault, sent, start, end = self._send(speaker, reply, b"", self.injector.pick(number), now_ns)
+        if fault is not Fault.NONE:
+            self.injector.happened[fault] += 1
+        if self._on_exchange is not None:
+            self._on_exchange(
+                Exchange(
+                    number=number, start_ns=now_ns, end_ns=now_ns, gap_ns=None, inside_silence=False, collided=False,
+                    request=b"", reply=sent, reply_start_ns=start, reply_end_ns=end, fault=fault, held=reply.held,
+                )
+            )  # fmt: skip
 
     def _answer(self, frame: bytes, client: Characters, now_ns: int) -> tuple[Station | None, Reply | None]:
         found: tuple[Station | None, Reply | None] = (None, None)

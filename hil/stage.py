@@ -9,14 +9,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hil.broker import Broker
 from hil.process import Child, wait_until
+from hil.site_file import BusEntry, DeviceEntry, Sealing, SiteFile, UplinkEntry
 
 TIDEGATE = (sys.executable, "-P", "-m", "agent")
+FOREIGN_KEY = "ed25519 MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE= nobody"
+"""Of a collector that is none of ours (RFC 8037, A.2), for a gateway that has a broker and no collector yet."""
 
 
 class StageError(Exception):
@@ -43,6 +46,7 @@ class Stage:
     Attributes:
         folder: everything of this run lies below it.
         broker: None for a gateway that only archives.
+        name: of the gateway.
         trust_line: the gateway's identity key, as ``init`` printed it.
         receipt_key: the collector's, as it printed it.
         program: what runs as the agent; a rig's self-test gives a broken one.
@@ -50,6 +54,7 @@ class Stage:
 
     folder: Path
     broker: Broker | None
+    name: str = "bench"
     trust_line: str = ""
     receipt_key: str = ""
     program: tuple[str, ...] = TIDEGATE
@@ -85,15 +90,48 @@ class Stage:
         """The platform's process."""
         return self._children["collector"]
 
-    def prepare(self, name: str = "demo") -> None:
-        """Make the gateway's keys and trust them; StageError with what ``init`` said."""
+    def prepare(self, name: str = "") -> None:
+        """Make the gateway's keys and trust them; StageError with what ``init`` said. ``name`` renames it."""
+        self.name = name or self.name
         made = tidegate(
-            "--json", "--site", self.site, "init", "--name", name, "--state-dir", self.folder / "state", "--yes"
+            "--json", "--site", self.site, "init", "--name", self.name, "--state-dir", self.folder / "state", "--yes"
         )
         if made.returncode != 0:
             raise StageError(f"tidegate init: {made.stdout}{made.stderr}")
         self.trust_line = json.loads(made.stdout)["result"]["trust_line"]
         self.trust_file.write_text(self.trust_line + "\n", encoding="utf-8")
+
+    def write_site(
+        self,
+        buses: Sequence[BusEntry],
+        devices: Sequence[DeviceEntry],
+        *,
+        sealing: Sealing | None = None,
+        label: str = "",
+        url: str | None = None,
+        credentials: Sequence[tuple[str, Path]] = (),
+    ) -> None:
+        """Write the site file.
+
+        Args:
+            buses: its lines and servers.
+            devices: what stands on them.
+            label: free text.
+            sealing: None for the product's own rules.
+            url: of the broker; None for this stage's, once its collector has told a receipt key; empty for no uplink.
+            credentials: (key, file) of the uplink.
+        """
+        if url is None:
+            url = self.broker.url if self.broker is not None and self.receipt_key else ""
+        key = self.receipt_key or FOREIGN_KEY
+        SiteFile(
+            name=self.name,
+            label=label,
+            buses=buses,
+            devices=devices,
+            uplink=UplinkEntry(url=url, receipt_key=key, credentials=credentials) if url else None,
+            sealing=sealing or Sealing(),
+        ).write(self.site)
 
     def start_collector(self) -> None:
         """Start the platform side and wait until it has told its receipt key."""

@@ -11,9 +11,9 @@ from dataclasses import asdict
 
 from hil.bench import collect, dead, pipeline, reference, startup, wire
 from hil.bench.measure import bytecode_kept, machine
-from hil.bench.site import Sealing
 from hil.bench.table import table
 from hil.broker import BrokerError
+from hil.site_file import Sealing
 from hil.stage import StageError
 
 _GOALS = (

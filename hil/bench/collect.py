@@ -10,8 +10,9 @@ from pathlib import Path
 
 from hil.bench.measure import median
 from hil.bench.pipeline import Plan, staged, start_devices
-from hil.bench.site import BenchDevice, Sealing, Stored, stored, write_site
+from hil.bench.stored import Stored, stored
 from hil.process import wait_until
+from hil.site_file import BusEntry, DeviceEntry, Sealing
 from hil.stage import TIDEGATE, Stage, StageError, tidegate
 
 
@@ -45,14 +46,10 @@ def run(*, devices: int, seconds: float, seed: int, runs: int, sealing: Sealing)
         ports = start_devices(stage, plan)["ports"]
         assert isinstance(ports, list)
         names = [f"dev{number:03d}" for number in range(1, devices + 1)]
-        write_site(
-            stage.site,
-            buses=[(name, f"tcp://127.0.0.1:{port}") for name, port in zip(names, ports, strict=True)],
-            devices=[
-                BenchDevice(name=name, bus=name, unit=1, profile="generic/block-98", every="1 s") for name in names
-            ],
+        stage.write_site(
+            [BusEntry(name=name, port=f"tcp://127.0.0.1:{port}") for name, port in zip(names, ports, strict=True)],
+            [DeviceEntry(name=name, bus=name, unit=1, profile="generic/block-98", every="1 s") for name in names],
             url="",
-            receipt_key="",
             sealing=sealing,
         )
         stage.start_agent()

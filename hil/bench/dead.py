@@ -13,10 +13,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from hil.bench.site import BenchDevice, Sealing, write_site
 from hil.characters import Characters, exchange_ns
 from hil.process import wait_until
 from hil.sim.control import ask
+from hil.site_file import BusEntry, DeviceEntry
 from hil.stage import Stage, StageError, tidegate
 
 SETTINGS: Final = Characters(baud=9600, stop_bits=2)  # 11 bits a character, as other gateways were measured with
@@ -174,24 +174,19 @@ def _start(stage: Stage, case: Case, seed: int) -> dict[str, Any]:
     """Start line and agent, and wait until every device has answered."""
     words = ["--units", str(case.units), "--registers", str(case.registers), "--stop-bits", str(SETTINGS.stop_bits)]
     child = stage.start_simulator("line", "--dir", str(stage.folder / "line"), "--seed", str(seed), *words)
-    stage.prepare("bench")
+    stage.prepare()
     if not wait_until(lambda: '"ready"' in child.last_words(1), 30):
         raise StageError(f"the simulator does not start\n{child.last_words()}")
     ready: dict[str, Any] = json.loads(child.last_words(1))
-    write_site(
-        stage.site,
-        buses=[("line", ready["port"])],
-        settings=SETTINGS,
-        devices=[
-            BenchDevice(
+    stage.write_site(
+        [BusEntry(name="line", port=ready["port"], settings=SETTINGS)],
+        [
+            DeviceEntry(
                 name=f"unit-{unit:03d}", bus="line", unit=unit, profile=f"generic/block-{case.registers}",
                 every=f"{case.period_s} s",
             )
             for unit in range(1, case.units + 1)
         ],
-        url="",
-        receipt_key="",
-        sealing=Sealing(),
     )  # fmt: skip
     stage.start_agent()
     control = Path(ready["control"])

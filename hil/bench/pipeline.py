@@ -12,19 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from hil.bench.measure import median, peak_mib, usage
-from hil.bench.site import (
-    BenchDevice,
-    FirstReading,
-    Sealing,
-    readings_between,
-    samples_up_to,
-    stored,
-    write_site,
-)
+from hil.bench.stored import FirstReading, readings_between, samples_up_to, stored
 from hil.broker import Broker
 from hil.process import wait_until
 from hil.ptys import now_ns
 from hil.sim.control import ask
+from hil.site_file import BusEntry, DeviceEntry, Sealing
 from hil.stage import Stage, StageError
 
 _PATIENCE_S: Final = 60.0
@@ -97,7 +90,7 @@ def staged() -> Iterator[Stage]:
         try:
             assert stage.broker is not None
             stage.broker.start()
-            stage.prepare("bench")
+            stage.prepare()
             stage.start_collector()
             yield stage
         finally:
@@ -121,15 +114,9 @@ def run(plan: Plan) -> Figures:
         ports = ready["ports"]
         assert isinstance(ports, list)
         names = [f"dev{number:03d}" for number in range(1, plan.devices + 1)]
-        assert stage.broker is not None
-        write_site(
-            stage.site,
-            buses=[(name, f"tcp://127.0.0.1:{port}") for name, port in zip(names, ports, strict=True)],
-            devices=[
-                BenchDevice(name=name, bus=name, unit=1, profile="generic/block-98", every="1 s") for name in names
-            ],
-            url=stage.broker.url,
-            receipt_key=stage.receipt_key,
+        stage.write_site(
+            [BusEntry(name=name, port=f"tcp://127.0.0.1:{port}") for name, port in zip(names, ports, strict=True)],
+            [DeviceEntry(name=name, bus=name, unit=1, profile="generic/block-98", every="1 s") for name in names],
             sealing=plan.sealing,
         )
         return _measure(stage, plan, Path(str(ready["control"])))

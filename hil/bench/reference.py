@@ -13,10 +13,11 @@ from typing import Final, Self
 
 from hil.bench.measure import usage
 from hil.bench.pipeline import staged, start_and_wait
-from hil.bench.site import BenchDevice, Sealing, stored, write_site
+from hil.bench.stored import stored
 from hil.process import wait_until
 from hil.proxy import FaultProxy
 from hil.sim.control import ask
+from hil.site_file import BusEntry, DeviceEntry, Sealing
 from hil.stage import Stage, StageError
 
 _DAY_S: Final = 86_400.0
@@ -85,15 +86,13 @@ def run(seconds: float, seed: int, sealing: Sealing) -> Day:
             raise StageError(f"the simulator does not start\n{child.last_words()}")
         ready = json.loads(child.last_words(1))
         with ProxyThread(stage.broker.port) as proxied:
-            write_site(
-                stage.site,
-                buses=[("rs485-a", ready["port"])],
-                devices=[
-                    BenchDevice(name=name, bus="rs485-a", unit=unit, profile=profile, every="15 s")
+            stage.write_site(
+                [BusEntry(name="rs485-a", port=ready["port"])],
+                [
+                    DeviceEntry(name=name, bus="rs485-a", unit=unit, profile=profile, every="15 s")
                     for name, unit, profile in _DEVICES
                 ],
                 url=f"mqtt://127.0.0.1:{proxied.proxy.port}",
-                receipt_key=stage.receipt_key,
                 sealing=sealing,
             )
             return _measure(stage, proxied.proxy, Path(ready["control"]), seconds)

@@ -1,75 +1,11 @@
-"""Site files of the benches, and what the collector's database says about a run; read straight through SQLite."""
+"""What the collector's database says about a run, read straight through SQLite."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-
-from hil.characters import Characters
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BenchDevice:
-    """One device of a bench site."""
-
-    name: str
-    bus: str
-    unit: int
-    profile: str
-    every: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sealing:
-    """When blocks are sealed; None leaves it to the product.
-
-    Attributes:
-        max_age: such as ``250 ms``.
-        max_readings: readings of one block.
-    """
-
-    max_age: str | None = None
-    max_readings: int | None = None
-
-
-def write_site(
-    path: Path,
-    *,
-    buses: Sequence[tuple[str, str]],
-    devices: Sequence[BenchDevice],
-    url: str,
-    receipt_key: str,
-    sealing: Sealing,
-    credentials: Sequence[tuple[str, Path]] = (),
-    settings: Characters | None = None,
-) -> None:
-    """Write ``site.toml``; ``buses`` are (name, port), ``credentials`` are (key, file) of the uplink.
-
-    ``settings`` are those of serial buses, if they are not the usual ones; parity none, since ptys have no other.
-    """
-    lines = ["schema = 1", "[site]", 'name = "bench"']
-    lines += ["[state]", f'dir = "{path.parent / "state"}"', f'run_dir = "{path.parent / "run"}"']
-    if url:
-        lines += ["[uplink]", f'url = "{url}"', f'receipt_key = "{receipt_key}"', 'keepalive = "5 s"']
-        lines += [f'{key} = "{file}"' for key, file in credentials]
-    lines.append("[block]")
-    if sealing.max_age is not None:
-        lines.append(f'max_age = "{sealing.max_age}"')
-    if sealing.max_readings is not None:
-        lines.append(f"max_readings = {sealing.max_readings}")
-    for name, port in buses:
-        lines += ["[[bus]]", f'name = "{name}"', f'port = "{port}"']
-        if settings is not None:
-            lines += [f"baud = {settings.baud}", f"stop_bits = {settings.stop_bits}"]
-    for one in devices:
-        lines += ["[[device]]", f'name = "{one.name}"', f'bus = "{one.bus}"', f"unit = {one.unit}"]
-        lines += [f'profile = "{one.profile}"', f'every = "{one.every}"']
-        if one.profile == "chint/dtsu666":  # asks for its transformers; here it is wired directly
-            lines.append("ratios = { ct = 1, pt = 1 }")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,26 +1,19 @@
-"""The site file of the demo: what the simulated lines hold, as a technician would write it."""
+"""What the demo connects: the lines and devices that the simulator described, as entries of a site file."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
-BEHIND_TRANSFORMERS = ("chint/dtsu666",)
-"""Profiles that ask for the ratios of the transformers; in the demo such meters are wired directly."""
+from hil.characters import Characters
+from hil.site_file import BusEntry, DeviceEntry
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wire:
-    """One line of the simulator: a bus of the site.
-
-    Attributes:
-        baud: of the bus; a device may have its own.
-    """
-
-    name: str
-    port: str
-    baud: int
+_USUAL: Final = "2 s"
+_SLOWER: Final = {"dlt645": "5 s", "cjt188": "5 s", "mbus": "5 s", "iec62056": "10 s"}
+"""Periods of meters on slow lines, by the beginning of the profile's model; a readout at 300 Bd takes 2 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,25 +21,30 @@ class Expected:
     """One device that the simulator put on a line.
 
     Attributes:
-        baud: its own.
         living: whether it answers, so that its readings have to arrive.
     """
 
-    name: str
-    bus: str
-    unit: int
-    profile: str
-    baud: int
+    entry: DeviceEntry
     living: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What the demo connects."""
+    """What the demo connects.
+
+    Attributes:
+        control: socket of the simulator.
+        journal: its log of every exchange.
+    """
 
     control: Path
-    lines: tuple[Wire, ...]
-    devices: tuple[Expected, ...]
+    journal: Path
+    buses: tuple[BusEntry, ...] = ()
+    devices: tuple[Expected, ...] = ()
+
+    def names(self, *, living: bool, bus: str = "") -> list[str]:
+        """Give the devices that live, or do not, of one bus or all."""
+        return [one.entry.name for one in self.devices if one.living is living and bus in ("", one.entry.bus)]
 
 
 def read_plan(path: Path) -> Plan:
@@ -54,14 +52,19 @@ def read_plan(path: Path) -> Plan:
     told = json.loads(path.read_text(encoding="utf-8"))
     return Plan(
         control=Path(told["control"]),
-        lines=tuple(Wire(name=one["name"], port=one["port"], baud=one["baud"]) for one in told["lines"]),
+        journal=Path(told["journal"]),
+        buses=tuple(BusEntry(name=one["name"], port=one["port"], settings=_characters(one)) for one in told["lines"]),
         devices=tuple(
             Expected(
-                name=one["name"],
-                bus=one["line"],
-                unit=one["unit"],
-                profile=one["profile"],
-                baud=one["settings"]["baud"],
+                entry=DeviceEntry(
+                    name=one["name"],
+                    bus=one["line"],
+                    unit=one["unit"],
+                    address=one["address"],
+                    profile=one["profile"],
+                    every=_every(one["profile"]),
+                    settings=_characters(one["settings"]),
+                ),
                 living=one["behaviour"] != "dead",
             )
             for one in told["devices"]
@@ -69,49 +72,12 @@ def read_plan(path: Path) -> Plan:
     )
 
 
-def write_site(path: Path, plan: Plan, *, broker_port: int | None, receipt_key: str | None) -> None:
-    """Write ``site.toml``: a bus for each line, every device of it, every reading each 2 s, blocks each 2 s."""
-    lines = [
-        "# written by the demo",
-        "schema = 1",
-        "[site]",
-        'name = "demo"',
-        'label = "演示站点 demo site"',
-        "",
-    ]
-    if broker_port is not None:
-        lines += ["[uplink]", f'url = "mqtt://127.0.0.1:{broker_port}"', f'receipt_key = "{receipt_key}"', ""]
-    lines += [
-        "[block]",
-        'max_age = "2 s"',
-        "",
-        "[state]",
-        f'dir = "{path.parent / "state"}"',
-        f'run_dir = "{path.parent / "run"}"',
-    ]
-    speeds = {}
-    for line in plan.lines:
-        speeds[line.name] = line.baud
-        lines += [
-            "",
-            "[[bus]]",
-            f'name = "{line.name}"',
-            f'port = "{line.port}"',
-            f"baud = {line.baud}",
-            'parity = "none"',
-        ]
-    for device in plan.devices:
-        lines += [
-            "",
-            "[[device]]",
-            f'name = "{device.name}"',
-            f'bus = "{device.bus}"',
-            f"unit = {device.unit}",
-            f'profile = "{device.profile}"',
-            'every = "2 s"',
-        ]
-        if device.profile in BEHIND_TRANSFORMERS:
-            lines.append("ratios = { ct = 1, pt = 1 }")
-        if device.baud != speeds[device.bus]:
-            lines.append(f"line = {{ baud = {device.baud} }}")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+def _characters(told: Mapping[str, Any]) -> Characters:
+    return Characters(
+        baud=told["baud"], parity=told["parity"], stop_bits=told["stop_bits"], data_bits=told["data_bits"]
+    )
+
+
+def _every(profile: str) -> str:
+    model = profile.partition("/")[2]
+    return next((every for head, every in _SLOWER.items() if model.startswith(head)), _USUAL)

@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from hil.bench.site import BenchDevice, Sealing, write_site
 from hil.broker import Broker
 from hil.ledger import Ledger, committed_blocks, committed_readings, compare
 from hil.process import wait_until
+from hil.site_file import BusEntry, DeviceEntry, Sealing
 from hil.stage import TIDEGATE, Stage, StageError, tidegate
 
 KILL_POINTS: Final = ("before-sign", "signed", "committed", "published", "receipted")
@@ -84,7 +84,7 @@ class KillRounds:
     def _start(self) -> None:
         stage = self._stage
         simulator = stage.start_simulator("tcp", "--devices", str(_DEVICES), "--seed", str(self._seed))
-        stage.prepare("kills")
+        stage.prepare()
         assert stage.broker is not None
         stage.broker.start()
         stage.start_collector()
@@ -92,14 +92,9 @@ class KillRounds:
             raise StageError(f"the simulator does not start\n{simulator.last_words()}")
         ports = _ports(simulator.last_words(1))
         names = [f"block-{index}" for index in range(len(ports))]
-        write_site(
-            stage.site,
-            buses=[(name, f"tcp://127.0.0.1:{port}") for name, port in zip(names, ports, strict=True)],
-            devices=[
-                BenchDevice(name=name, bus=name, unit=1, profile="generic/block-98", every="0.5 s") for name in names
-            ],
-            url=stage.broker.url,
-            receipt_key=stage.receipt_key,
+        stage.write_site(
+            [BusEntry(name=name, port=f"tcp://127.0.0.1:{port}") for name, port in zip(names, ports, strict=True)],
+            [DeviceEntry(name=name, bus=name, unit=1, profile="generic/block-98", every="0.5 s") for name in names],
             sealing=Sealing(max_age="0.4 s", max_readings=200),
         )
         stage.start_agent()

@@ -7,7 +7,6 @@ import math
 import sqlite3
 import subprocess
 import sys
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 
 from hil.bench import dead, wire
 from hil.bench.measure import cpu_s, median, peak_mib, usage
-from hil.bench.site import BenchDevice, FirstReading, Sealing, Stored, stored, write_site
+from hil.bench.stored import FirstReading, Stored, stored
 from hil.bench.table import table
 
 SPIN = "import sys,time\nsys.stdin.readline()\nx=bytearray(50_000_000)\nt=time.process_time()\n"
@@ -45,19 +44,6 @@ def test_cost_of_another_process_is_what_it_spent(tmp_path: Path) -> None:
 def test_a_median_of_nothing_is_no_number() -> None:
     assert median([3.0, 1.0, 2.0]) == 2.0
     assert math.isnan(median([]))
-
-
-def test_the_site_file_says_what_it_was_told(tmp_path: Path) -> None:
-    device = BenchDevice(name="d1", bus="b1", unit=7, profile="generic/block-98", every="1 s")
-    write_site(
-        tmp_path / "site.toml", buses=[("b1", "tcp://127.0.0.1:502")], devices=[device], url="mqtt://127.0.0.1:1",
-        receipt_key="ed25519 x y", sealing=Sealing(max_age="250 ms"),
-    )  # fmt: skip
-    site = tomllib.loads((tmp_path / "site.toml").read_text())
-    assert site["bus"] == [{"name": "b1", "port": "tcp://127.0.0.1:502"}]
-    assert site["device"][0]["unit"] == 7
-    assert site["block"] == {"max_age": "250 ms"}
-    assert site["uplink"]["receipt_key"] == "ed25519 x y"
 
 
 def test_counting_looks_at_what_the_collector_stored(tmp_path: Path) -> None:

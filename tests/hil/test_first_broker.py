@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hil.bench.site import BenchDevice, Sealing, write_site
 from hil.broker import Broker
 from hil.ledger import committed_blocks, compare
 from hil.process import wait_until
+from hil.site_file import BusEntry, DeviceEntry, Sealing
 from hil.stage import Stage, tidegate
 
 pytestmark = [pytest.mark.upstream, pytest.mark.timeout(120)]
@@ -20,18 +20,16 @@ def test_a_broker_url_is_all_that_changes(broker: Broker, tmp_path: Path) -> Non
     stage = Stage(folder=tmp_path, broker=broker)
     try:
         simulator = stage.start_simulator("tcp", "--devices", "1", "--seed", "1")
-        stage.prepare("alone")
+        stage.prepare()
         assert wait_until(lambda: '"ready": true' in simulator.last_words(1), 10), simulator.last_words()
         port = json.loads(simulator.last_words(1))["ports"][0]
         for url in ("", broker.url):
             if url:
                 stage.start_collector()
-            write_site(
-                stage.site,
-                buses=[("b", f"tcp://127.0.0.1:{port}")],
-                devices=[BenchDevice(name="d", bus="b", unit=1, profile="generic/block-98", every="0.5 s")],
+            stage.write_site(
+                [BusEntry(name="b", port=f"tcp://127.0.0.1:{port}")],
+                [DeviceEntry(name="d", bus="b", unit=1, profile="generic/block-98", every="0.5 s")],
                 url=url,
-                receipt_key=stage.receipt_key,
                 sealing=Sealing(max_age="0.5 s"),
             )
             before = committed_blocks(stage.outbox_db)

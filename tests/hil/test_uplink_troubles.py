@@ -11,17 +11,16 @@ from typing import Any
 
 import pytest
 
-from hil.bench.site import BenchDevice, Sealing, write_site
 from hil.broker import Broker, BrokerOptions
 from hil.ledger import committed_blocks, committed_readings, compare
 from hil.pki import Authority
 from hil.process import wait_until
+from hil.site_file import BusEntry, DeviceEntry, Sealing
 from hil.stage import Stage, tidegate
 
 pytestmark = [pytest.mark.upstream, pytest.mark.timeout(240)]
 
 REASON_S = 30
-FOREIGN_KEY = "ed25519 MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE= nobody"  # RFC 8037, A.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +31,10 @@ class Site:
     port: int
 
     def write(self, url: str, credentials: Sequence[tuple[str, Path]] = ()) -> None:
-        write_site(
-            self.stage.site,
-            buses=[("b", f"tcp://127.0.0.1:{self.port}")],
-            devices=[BenchDevice(name="d", bus="b", unit=1, profile="generic/block-98", every="0.5 s")],
+        self.stage.write_site(
+            [BusEntry(name="b", port=f"tcp://127.0.0.1:{self.port}")],
+            [DeviceEntry(name="d", bus="b", unit=1, profile="generic/block-98", every="0.5 s")],
             url=url,
-            receipt_key=self.stage.receipt_key or FOREIGN_KEY,
             sealing=Sealing(max_age="0.5 s"),
             credentials=credentials,
         )
@@ -70,7 +67,7 @@ def make_site(tmp_path: Path) -> Iterator[Callable[[Broker], Site]]:
         stage = Stage(folder=tmp_path, broker=broker)
         stages.append(stage)
         simulator = stage.start_simulator("tcp", "--devices", "1", "--seed", "1")
-        stage.prepare("troubled")
+        stage.prepare()
         assert wait_until(lambda: '"ready": true' in simulator.last_words(1), 10), simulator.last_words()
         return Site(stage=stage, port=json.loads(simulator.last_words(1))["ports"][0])
 

@@ -23,12 +23,13 @@ import termios
 import threading
 import time
 import tty
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from hil.characters import Characters
-from hil.wire import Line
+from hil.wire import LineCounters
 
 _libc = ctypes.PyDLL(None)
 _TCGETS2: Final = 0x802C542A
@@ -46,6 +47,33 @@ def now_ns() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
+class Wires(Protocol):
+    """What may stand behind a port: a ``hil.wire.Line``, or one end of a ``hil.pair.crossing``."""
+
+    settings: Characters
+    counters: LineCounters
+
+    def client_sent(self, data: bytes, now_ns: int, settings: Characters | None = None) -> None:
+        """Take bytes that the client began to send at ``now_ns``."""
+        ...
+
+    def client_changed(self, settings: Characters) -> None:
+        """Take the client's new settings."""
+        ...
+
+    def next_ns(self) -> int | None:
+        """Tell when ``advance`` has something to do."""
+        ...
+
+    def advance(self, now_ns: int) -> bytes:
+        """Give the bytes whose characters are over."""
+        ...
+
+    def silence(self) -> None:
+        """Forget what is on the wire."""
+        ...
+
+
 class PtyLine:
     """Runs a line on a pty until it is closed.
 
@@ -55,12 +83,16 @@ class PtyLine:
         late_ns: largest delay seen between a byte's wire time and its delivery.
     """
 
-    def __init__(self, line: Line, path: Path) -> None:
-        """Take the bus and the name of the symlink, whose folder must exist."""
+    def __init__(self, line: Wires, path: Path, unseen: Mapping[int, Characters] | None = None) -> None:
+        """Take the bus and the name of the symlink, whose folder must exist.
+
+        ``unseen`` tells by speed what parity and size a client is taken to have set, where devices differ in them.
+        """
         self.path = path
         self.lock = threading.RLock()
         self.late_ns = 0
         self._line = line
+        self._unseen = dict(unseen or {})
         self._line_fd: int | None = None
         self._spare_fd: int | None = None  # the client's end, held while no client has it open
         self._client_name = ""
@@ -88,7 +120,7 @@ class PtyLine:
     def close(self) -> None:
         """End the thread, take the adapter and its name away."""
         self._stopping = True
-        self._wake()
+        self.wake()
         if self._thread.is_alive():
             self._thread.join(5)
         self.unplug()
@@ -105,7 +137,7 @@ class PtyLine:
                 if descriptor is not None:
                     os.close(descriptor)
             self._spare_fd = self._line_fd = None
-        self._wake()
+        self.wake()
 
     def replug(self) -> None:
         """Put the adapter back under the same name; the device behind the name is a new one, as with USB."""
@@ -123,7 +155,7 @@ class PtyLine:
             new.unlink(missing_ok=True)
             new.symlink_to(self._client_name)
             new.replace(self.path)
-        self._wake()
+        self.wake()
 
     @property
     def has_client(self) -> bool:
@@ -131,15 +163,17 @@ class PtyLine:
         return self._line_fd is not None and self._spare_fd is None
 
     def client_settings(self) -> Characters:
-        """Give the client's speed and stop bits; the rest is not visible and taken to be the line's."""
+        """Give the client's speed and stop bits; the rest is not visible and taken to be what it should be."""
         assert self._line_fd is not None
-        own = self._line.settings
         raw = fcntl.ioctl(self._line_fd, _TCGETS2, bytes(_TERMIOS2.size))
         fields = _TERMIOS2.unpack(raw)
+        baud = fields[6] or self._line.settings.baud
+        own = self._unseen.get(baud, self._line.settings)
         stop_bits = 2 if fields[_CFLAG] & termios.CSTOPB else 1
-        return Characters(baud=fields[6] or own.baud, stop_bits=stop_bits, parity=own.parity, data_bits=own.data_bits)
+        return Characters(baud=baud, stop_bits=stop_bits, parity=own.parity, data_bits=own.data_bits)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Look at the line again, since something was put on it from outside."""
         with contextlib.suppress(OSError):
             os.write(self._wake_write, b"x")
 
@@ -205,7 +239,7 @@ class PtyLine:
         Looking and setting hold the interpreter lock throughout: a client in this process that sets its speed in
         between would lose it again.
         """
-        if self._line.settings.parity == "N":
+        if all(one.parity == "N" for one in (self._line.settings, *self._unseen.values())):
             return
         raw = ctypes.create_string_buffer(_TERMIOS2.size)
         _libc.ioctl(line_fd, _TCGETS2, raw)

@@ -84,6 +84,8 @@ class Exchange:
         reply_end_ns: end of its last character, None for none.
         fault: what was done to it.
         held: (quantity, value) that the undamaged reply tells.
+        sender: who sent the reply, None if nobody did.
+        settings: speed and parity of the client, with which the request was sent.
     """
 
     number: int
@@ -98,6 +100,8 @@ class Exchange:
     reply_end_ns: int | None = None
     fault: Fault = Fault.NONE
     held: tuple[tuple[str, str], ...] = ()
+    sender: Station | None = None
+    settings: Characters = field(default_factory=Characters)
 
 
 @dataclass(slots=True)
@@ -290,7 +294,8 @@ class Line:
             Exchange(
                 number=request.number, start_ns=request.start_ns, end_ns=request.end_ns, gap_ns=request.gap_ns,
                 inside_silence=inside, collided=request.collided, request=frame, reply=sent, reply_start_ns=start,
-                reply_end_ns=end, fault=fault, held=reply.held if reply else (),
+                reply_end_ns=end, fault=fault, held=reply.held if reply else (), sender=sender,
+                settings=request.settings,
             )
         )  # fmt: skip
 

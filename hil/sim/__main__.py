@@ -69,7 +69,7 @@ async def _tcp(options: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hil.sim", description="Simulated devices for tests and demos.")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    site = verbs.add_parser("site", help="two serial lines with eleven Modbus RTU devices on pseudo-terminals")
+    site = verbs.add_parser("site", help="five serial lines with Modbus devices and meters on pseudo-terminals")
     line = verbs.add_parser("line", help="one serial line of equal Modbus RTU devices, for benches")
     for verb in (site, line):
         verb.add_argument(
@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     tell.add_argument("socket", type=Path)
     tell.add_argument("do")
     tell.add_argument("--unit", type=int)
+    tell.add_argument("--device", help="name of a meter, which has no unit")
     tell.add_argument("--line", help="name of one line, for faults, unplug, replug, counters (default: all)")
     tell.add_argument("--rates", type=json.loads, help='such as {"drop": 0.1}')
     return parser
@@ -103,7 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; gives the exit status."""
     options = _parser().parse_args(arguments)
     if options.verb == "tell":
-        fields = {key: value for key in ("unit", "line", "rates") if (value := getattr(options, key)) is not None}
+        fields = {
+            key: value for key in ("unit", "device", "line", "rates") if (value := getattr(options, key)) is not None
+        }
         try:
             print(json.dumps(control.ask(options.socket, options.do, **fields), indent=1))
         except (OSError, control.UnknownCommandError) as error:

@@ -120,6 +120,11 @@ class Cjt188Meter:
         self._injector = Injector(seed, rates)
 
     @property
+    def rates(self) -> dict[Fault, float]:
+        """Faults of its own; may be changed in place."""
+        return self._injector.rates
+
+    @property
     def settings(self) -> Characters:
         """How its characters look."""
         return self._settings

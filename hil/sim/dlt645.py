@@ -131,6 +131,11 @@ class Dlt645Meter:
         self._rest: dict[str, list[bytes]] = {}
 
     @property
+    def rates(self) -> dict[Fault, float]:
+        """Faults of its own; may be changed in place."""
+        return self._injector.rates
+
+    @property
     def settings(self) -> Characters:
         """How its characters look."""
         return self._settings

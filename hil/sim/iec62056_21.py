@@ -98,6 +98,16 @@ class IecMeter:
         self._waits_until_ns = -1
 
     @property
+    def heard(self) -> int:
+        """Good requests addressed to it."""
+        return self.sessions + len(self.readouts)
+
+    @property
+    def rates(self) -> dict[Fault, float]:
+        """Faults of its own; may be changed in place."""
+        return self._injector.rates
+
+    @property
     def settings(self) -> Characters:
         """How its characters look at the start of a session."""
         return self._settings
@@ -137,7 +147,7 @@ class IecMeter:
         return self._reply(checked(body), held, replace(self._settings, baud=baud))
 
     def _reply(self, data: bytes, held: tuple[tuple[str, str], ...], settings: Characters) -> Reply:
-        fault = self._injector.pick(self.sessions + len(self.readouts))
+        fault = self._injector.pick(self.heard)
         return Reply(data=data, delay_ns=self._turnaround_ns, fault=fault, held=held, settings=settings)
 
 

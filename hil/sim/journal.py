@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -26,13 +26,14 @@ class Journal:
         self._file = path.open("w", encoding="utf-8")
         self._bytes = 0
 
-    def of(self, line: str) -> Callable[[Exchange], None]:
-        """Give what the line of this name calls for each exchange."""
-        return partial(self.write, line)
+    def of(self, line: str, names: Mapping[int, str] | None = None) -> Callable[[Exchange], None]:
+        """Give what the line of this name calls for each exchange; ``names`` are those of stations, by ``id``."""
+        return partial(self.write, line, names or {})
 
-    def write(self, line: str, exchange: Exchange) -> None:
+    def write(self, line: str, names: Mapping[int, str], exchange: Exchange) -> None:
         """Add one exchange; it is in the file when this returns."""
-        text = json.dumps({"line": line, **as_json(exchange)}) + "\n"
+        sender = names.get(id(exchange.sender))
+        text = json.dumps({"line": line, "device": sender, **as_json(exchange)}) + "\n"
         with self._lock:
             self._add(text)
 
@@ -61,6 +62,8 @@ def as_json(exchange: Exchange) -> dict[str, object]:
         "inside_silence": exchange.inside_silence,
         "collided": exchange.collided,
         "unit": exchange.request[0],
+        "baud": exchange.settings.baud,
+        "parity": exchange.settings.parity,
         "request": exchange.request.hex(),
         "reply": exchange.reply.hex(),
         "reply_start_ns": exchange.reply_start_ns,

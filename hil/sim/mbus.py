@@ -126,6 +126,11 @@ class MbusMeter:
         self._last: tuple[bytes, tuple[tuple[str, str], ...]] = (b"", ())
 
     @property
+    def rates(self) -> dict[Fault, float]:
+        """Faults of its own; may be changed in place."""
+        return self._injector.rates
+
+    @property
     def settings(self) -> Characters:
         """How its characters look."""
         return self._settings

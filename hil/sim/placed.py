@@ -1,4 +1,4 @@
-"""What stands on a simulated site: lines, their devices, and the two lines of the demo."""
+"""What stands on a simulated site: lines, their devices, and the five lines of the demo."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from hil.faults import Fault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """One device of the site; unit ids are fixed, and no two devices of a site share one.
+    """One device of the site; names and unit ids are fixed, and no two devices of a site share one.
 
     Attributes:
         name: what a site file would call it.
-        unit: its address on the line.
-        model: ``vendor/model``, a key of ``IMAGES`` and the name of a profile.
+        unit: its Modbus address on the line; 0 of a meter that speaks another protocol.
+        address: of such a meter, as it is written on its plate.
+        model: ``vendor/model``, a key of ``IMAGES`` or ``METERS`` and the name of a profile.
         turnaround_ms: time it takes before it answers.
         alive: False is dead from the start.
         rates: faults of its own.
@@ -25,8 +26,9 @@ class Placed:
     """
 
     name: str
-    unit: int
     model: str
+    unit: int = 0
+    address: str = ""
     turnaround_ms: int = 8
     alive: bool = True
     rates: tuple[tuple[Fault, float], ...] = ()
@@ -62,6 +64,8 @@ FLAKY: Final = (
     (Fault.GLITCH, 0.05),
 )
 _SLOW: Final = Characters(baud=4800)
+_METER: Final = Characters(baud=2400, parity="E")
+_HEAD: Final = Characters(baud=300, parity="E", data_bits=7)
 SITE: Final = (
     PlacedLine(
         name="rs485-a",
@@ -85,7 +89,34 @@ SITE: Final = (
             Placed(name="bed-7-soil", unit=23, model="renke/soil-4in1", turnaround_ms=15, settings=_SLOW),
         ),
     ),
-)
+    PlacedLine(
+        name="rs485-c",
+        devices=(
+            Placed(name="packing-meter", unit=31, model="eastron/sdm120", turnaround_ms=12),
+            Placed(
+                name="grid-meter", address="000023100066", model="generic/dlt645-2007-three-phase", turnaround_ms=40,
+                settings=_METER,
+            ),
+            Placed(
+                name="water-meter", address="78331505104145", model="generic/cjt188-water", turnaround_ms=60,
+                settings=_METER,
+            ),
+            Placed(name="packing-air", unit=32, model="generic/xy-md02"),
+        ),
+    ),
+    PlacedLine(
+        name="m-bus",
+        settings=_METER,
+        devices=(Placed(name="heat-meter", address="5", model="generic/mbus-heat", turnaround_ms=60),),
+    ),
+    PlacedLine(
+        name="optical-head",
+        settings=_HEAD,
+        devices=(
+            Placed(name="tenant-meter", address="12345678", model="generic/iec62056-readout", turnaround_ms=200),
+        ),
+    ),
+)  # fmt: skip
 """A UART's usual receive buffer or a USB adapter gathers about 16 characters, so they arrive together."""
 
 

@@ -11,13 +11,12 @@ from typing import Any, Final
 from hil.faults import Fault, Injector
 from hil.ptys import PtyLine, now_ns
 from hil.sim.control import Answer, Command
-from hil.sim.images import image_of
 from hil.sim.journal import Journal
-from hil.sim.modbus import RtuDevice
 from hil.sim.placed import SITE, Placed, PlacedLine
+from hil.sim.standing import Standing, stand
 from hil.wire import Line
 
-_MS: Final = 1_000_000
+_NS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +39,7 @@ class SimulatedSite:
 
     Attributes:
         lines: by name.
-        devices: by unit, of all lines.
+        devices: of all lines, by unit as a text, meters by name.
         control: path of the control socket.
         journal: path of the log of all lines.
     """
@@ -52,7 +51,7 @@ class SimulatedSite:
         self._seed = seed
         self._began_ns = now_ns()
         self._writer = Journal(self.journal)
-        self.devices: dict[int, RtuDevice] = {}
+        self.devices: dict[str, Standing] = {}
         self.lines = {one.name: self._build(one, folder) for one in placed}
 
     @property
@@ -85,13 +84,14 @@ class SimulatedSite:
             "lines": lines,
             "control": str(self.control),
             "journal": str(self.journal),
-            "devices": [
-                self._describe(device, one.placed) for one in self.lines.values() for device in one.placed.devices
-            ],
+            "devices": [device.described() for device in self.devices.values()],
         }
 
     def commands(self) -> Mapping[str, Command]:
-        """Give what can be asked over the control socket; ``line`` may name one, the first or all are meant else."""
+        """Give what can be asked over the control socket.
+
+        ``line`` may name one, all are meant else; a device is meant by ``unit`` or, a meter too, by ``device``.
+        """
         return {
             "kill": lambda request: self._alive(request, alive=False),
             "revive": lambda request: self._alive(request, alive=True),
@@ -104,65 +104,35 @@ class SimulatedSite:
         }
 
     def _build(self, placed: PlacedLine, folder: Path) -> LineOnPty:
-        stations = [self._device(one, placed) for one in placed.devices]
+        devices = [self._device(one, placed) for one in placed.devices]
         line = Line(
-            stations,
+            [one.station for one in devices],
             settings=placed.settings,
             injector=Injector(self._seed),
             step=placed.step,
-            on_exchange=self._writer.of(placed.name),
+            on_exchange=self._writer.of(placed.name, {id(one.station): one.placed.name for one in devices}),
         )
-        return LineOnPty(placed=placed, line=line, pty=PtyLine(line, folder / placed.name))
+        unseen = {one.station.settings.baud: one.station.settings for one in devices}
+        return LineOnPty(placed=placed, line=line, pty=PtyLine(line, folder / placed.name, unseen))
 
-    def _device(self, placed: Placed, line: PlacedLine) -> RtuDevice:
-        if placed.unit in self.devices:
-            raise ValueError(f"unit {placed.unit} stands twice on this site")
-        device = self.devices[placed.unit] = RtuDevice(
-            placed.unit,
-            image_of(placed.model, f"{self._seed}:{placed.unit}"),
-            began_ns=self._began_ns,
-            turnaround_ns=placed.turnaround_ms * _MS,
-            settings=placed.settings or line.settings,
-            alive=placed.alive,
-            rates=dict(placed.rates),
-            seed=self._seed + placed.unit,
-        )
-        return device
-
-    def _describe(self, placed: Placed, line: PlacedLine) -> dict[str, Any]:
-        image = self.devices[placed.unit].image
-        return {
-            "name": placed.name,
-            "line": line.name,
-            "settings": asdict(placed.settings or line.settings),
-            "unit": placed.unit,
-            "profile": placed.model,
-            "behaviour": placed.behaviour,
-            "source": image.source,
-            "values": [
-                {
-                    "quantity": held.name,
-                    "table": held.table,
-                    "address": held.address,
-                    "type": held.type,
-                    "unit": held.unit,
-                }
-                for held in image.held
-            ],
-        }
+    def _device(self, placed: Placed, line: PlacedLine) -> Standing:
+        standing = stand(placed, line, began_ns=self._began_ns, seed=self._seed)
+        if standing.key in self.devices:
+            raise ValueError(f"device {standing.key} stands twice on this site")
+        self.devices[standing.key] = standing
+        return standing
 
     def _alive(self, request: Mapping[str, Any], *, alive: bool) -> Answer:
-        units = request["units"] if "units" in request else [request["unit"]]
-        for unit in units:
-            self.devices[int(unit)].alive = alive
+        for one in self._asked(request):
+            one.station.alive = alive
         return {"mono_ns": now_ns()}
 
     def _flaky(self, request: Mapping[str, Any]) -> Answer:
         rates = {Fault(name): float(rate) for name, rate in request["rates"].items()}
-        device = self.devices[int(request["unit"])]
-        with self._line_of(device).pty.lock:
-            device.rates.clear()
-            device.rates.update(rates)
+        for one in self._asked(request):
+            with self.lines[one.line.name].pty.lock:
+                one.station.rates.clear()
+                one.station.rates.update(rates)
         return {}
 
     def _faults(self, request: Mapping[str, Any]) -> Answer:
@@ -195,26 +165,26 @@ class SimulatedSite:
         return {
             "line": sums,
             "faults": faults,
-            "heard": {str(unit): device.heard for unit, device in self.devices.items()},
+            "heard": {key: one.station.heard for key, one in self.devices.items()},
             "late_us": max(one.pty.late_ns for one in meant) // 1000,
         }
 
     def _values(self, request: Mapping[str, Any]) -> Answer:
-        """Give what every device, or the one of ``unit``, holds now or at ``mono_ns``."""
+        """Give what every device, or the one that is meant, holds now or at ``mono_ns``."""
         mono_ns = int(request.get("mono_ns", now_ns()))
-        units = [int(request["unit"])] if "unit" in request else list(self.devices)
-        return {"mono_ns": mono_ns, "values": {str(unit): _held(self.devices[unit], mono_ns) for unit in units}}
+        t = max(0, mono_ns - self._began_ns) / _NS
+        named = any(key in request for key in ("unit", "units", "device"))
+        meant = self._asked(request) if named else list(self.devices.values())
+        return {"mono_ns": mono_ns, "values": {one.key: one.shows(t) for one in meant}}
+
+    def _asked(self, request: Mapping[str, Any]) -> list[Standing]:
+        if "device" in request:
+            return [{one.placed.name: one for one in self.devices.values()}[request["device"]]]
+        units = request["units"] if "units" in request else [request["unit"]]
+        return [self.devices[str(unit)] for unit in units]
 
     def _meant(self, request: Mapping[str, Any]) -> list[LineOnPty]:
         return [self.lines[request["line"]]] if "line" in request else list(self.lines.values())
-
-    def _line_of(self, device: RtuDevice) -> LineOnPty:
-        return next(one for one in self.lines.values() if device in one.line.stations)
-
-
-def _held(device: RtuDevice, mono_ns: int) -> dict[str, str]:
-    t = device.time_s(mono_ns)
-    return {held.name: format(held.value(t), "f") for held in device.image.held}
 
 
 def write_description(site: SimulatedSite, path: Path) -> None:

@@ -61,12 +61,16 @@ def test_the_site_describes_itself(site: Process) -> None:
     assert site.ready["seed"] == description["seed"] == 7
     assert Path(description["port"]).is_symlink()
     devices = description["devices"]
-    assert len(devices) >= 6
-    assert len({one["unit"] for one in devices}) == len(devices)
-    assert len({one["profile"] for one in devices}) >= 6
+    assert len({one["name"] for one in devices}) == len(devices) >= 17
+    modbus = [one for one in devices if one["unit"]]
+    assert len({one["unit"] for one in modbus}) == len(modbus)
+    assert len({one["profile"] for one in devices}) >= 10
+    assert {one["profile"] for one in devices if one["address"]} == {
+        "generic/dlt645-2007-three-phase", "generic/cjt188-water", "generic/mbus-heat", "generic/iec62056-readout",
+    }  # fmt: skip
     assert [one["behaviour"] for one in devices].count("dead") == 1
     assert [one["behaviour"] for one in devices].count("flaky") == 1
-    for one in devices:
+    for one in modbus:
         names = [value["quantity"] for value in one["values"]]
         assert names == [held.name for held in IMAGES[one["profile"]]("x").held]
 
@@ -74,8 +78,10 @@ def test_the_site_describes_itself(site: Process) -> None:
 def test_every_living_device_answers_and_the_dead_one_does_not_until_revived(site: Process) -> None:
     description = json.loads(Path(site.ready["site"]).read_text())
     ports = {line["name"]: line["port"] for line in description["lines"]}
-    assert len(ports) == 2
+    assert len(ports) == 5
     for one in description["devices"]:
+        if one["address"]:
+            continue
         value, port, baud = one["values"][0], ports[one["line"]], one["settings"]["baud"]
         pdu = struct.pack(">BHH", value["table"], value["address"], 2).hex()
         if one["behaviour"] == "flaky":
@@ -101,6 +107,29 @@ def test_the_second_line_carries_two_speeds_and_each_device_hears_its_own_only(s
         pdu = struct.pack(">BHH", value["table"], value["address"], 2).hex()
         other = 4800 + 19200 - one["settings"]["baud"]
         assert exchange(port, one["unit"], pdu, 9, 0.2, other) == b""
+
+
+def test_the_mixed_line_carries_two_protocols_and_a_meter_is_told_to_be_dead_by_its_name(site: Process) -> None:
+    description = json.loads(Path(site.ready["site"]).read_text())
+    line = next(one for one in description["lines"] if one["name"] == "rs485-c")
+    control = Path(site.ready["control"])
+    request = bytes.fromhex("FEFEFEFE 68 660010230000 68 11 04 33333433")  # 00010000, energy
+    request += bytes([sum(request[4:]) % 256, 0x16])
+    with serial.Serial(line["port"], 2400, parity="E", timeout=1) as port:
+        port.write(request)
+        heard = port.read(24)
+        assert heard[4:5] + heard[12:13] == b"\x68\x91"
+        ask(control, "kill", device="grid-meter")
+        port.write(request)
+        assert port.read(24) == b""
+    with serial.Serial(line["port"], 9600, timeout=1) as port:
+        port.write(frame(32, bytes.fromhex("0400010002")))
+        assert port.read(9)[:2] == b"\x20\x04"
+    values = ask(control, "values", device="grid-meter")["values"]["grid-meter"]
+    assert float(values["energy.active.import"]) > 4999
+    assert ask(control, "counters")["heard"]["grid-meter"] == 1
+    with pytest.raises(UnknownCommandError):
+        ask(control, "kill", device="nobody")
 
 
 def test_a_line_of_equal_devices_for_benches(tmp_path: Path) -> None:

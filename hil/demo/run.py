@@ -18,13 +18,15 @@ from hil.broker import Broker, BrokerError, mosquitto_path
 from hil.demo.options import Options
 from hil.demo.platform_view import PlatformView, Totals
 from hil.demo.screen import Moment, draw
-from hil.demo.site import Plan, read_plan, write_site
-from hil.demo.storm import Storm
+from hil.demo.plan import Plan, read_plan
+from hil.demo.storm import ADAPTER, Storm
 from hil.demo.summary import Summary
 from hil.demo.words import words
 from hil.ledger import committed_blocks, compare
 from hil.process import wait_until
+from hil.site_file import Sealing
 from hil.stage import Stage, StageError, tidegate
+from hil.told import Comparison, compare_told
 
 _FRAME_S = 0.5
 _PLAIN_EVERY_S = 2.0
@@ -40,9 +42,9 @@ class Demo:
         self._stop = False
         self._embedded = options.embedded or mosquitto_path() is None
         broker = None if self._embedded else Broker(_made(folder / "broker"))
-        self._stage = Stage(folder=folder, broker=broker)
+        self._stage = Stage(folder=folder, broker=broker, name="demo")
         self._view = PlatformView(self._stage.collector_db)
-        self._plan = Plan(control=folder, lines=(), devices=())
+        self._plan = Plan(control=folder, journal=folder)
         self._began_s = 0.0
         self._first_s: float | None = None
         self._storm: Storm | None = None
@@ -70,11 +72,11 @@ class Demo:
         if not wait_until(described.exists, 10):
             raise StageError("the simulated lines do not start")
         self._plan = read_plan(described)
-        write_site(
-            stage.site,
-            self._plan,
-            broker_port=stage.broker.port if stage.broker else None,
-            receipt_key=stage.receipt_key,
+        stage.write_site(
+            self._plan.buses,
+            [one.entry for one in self._plan.devices],
+            sealing=Sealing(max_age="2 s"),
+            label="演示站点 demo site",
         )
         self._began_s = time.monotonic()
         stage.start_agent()
@@ -82,7 +84,6 @@ class Demo:
             self._storm = Storm(
                 stage=stage,
                 control=self._plan.control,
-                adapter=self._plan.lines[-1].name,
                 seconds=self._options.seconds or 60.0,
                 seed=self._options.seed,
             )
@@ -127,14 +128,17 @@ class Demo:
             wait_until(lambda: self._view.look().receipted >= sealed, 10, 0.2)
         totals = self._view.look()
         told = tidegate("--json", "verify", stage.collector_db, "--trust", stage.trust_file)
-        living = [device.name for device in self._plan.devices if device.living]
-        silent = [name for name in living if name not in self._view.living]
-        pulled = self._pulled()
+        compared = compare_told(self._plan.journal, stage.collector_db)
+        living = self._plan.names(living=True)
+        silent = [name for name in living if not compared.equal[name]]
+        pulled = self._plan.names(living=True, bus=ADAPTER) if self._storm is not None else []
         return Summary(
             seed=self._options.seed,
             living=len(living),
             heard=len(living) - len(silent),
             silent=silent,
+            wrong=self._wrong(compared),
+            equal=compared.equal.total(),
             totals=totals,
             ledger=compare(stage.outbox_db, stage.collector_db),
             verified=told.returncode == 0,
@@ -145,10 +149,10 @@ class Demo:
             unhealed=[name for name in pulled if not self._view.heard_since(name, self._put_back_ms())],
         )
 
-    def _pulled(self) -> list[str]:
-        """Give the living devices on the adapter that the storm pulled."""
-        line = self._storm.adapter if self._storm is not None else ""
-        return [device.name for device in self._plan.devices if device.living and device.bus == line]
+    def _wrong(self, compared: Comparison) -> list[str]:
+        """Give what cannot be: a value that its device did not tell, a reading of a dead device."""
+        dead = [name for name in self._plan.names(living=False) if name in self._view.living]
+        return [*compared.wrong, *(f"{name} is dead and has a reading" for name in dead)]
 
     def _put_back_ms(self) -> int:
         return self._storm.put_back_ms if self._storm is not None else 0
@@ -166,7 +170,7 @@ class Demo:
         totals = self._view.look()
         note = self._storm.note if self._storm and self._storm.note else ""
         return Moment(
-            devices=[device.name for device in self._plan.devices],
+            devices=[device.entry.name for device in self._plan.devices],
             latest=list(self._view.latest.values()),
             totals=totals,
             sealed=committed_blocks(self._stage.outbox_db),
@@ -180,7 +184,7 @@ class Demo:
         self._plain_due_s = self._age_s() + _PLAIN_EVERY_S
         moment = self._moment()
         totals: Totals = moment.totals
-        heard = f"{len(self._view.living)}/{sum(device.living for device in self._plan.devices)} living devices"
+        heard = f"{len(self._view.living)}/{len(self._plan.names(living=True))} living devices"
         console.print(
             f"{self._age_s():6.1f} s  {heard}  {totals.readings} readings verified  blocks {moment.sealed} sealed "
             f"{totals.blocks} verified {totals.receipted} receipted  {moment.note}",

@@ -7,10 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from hil.ledger import committed_readings
 from hil.sim.control import ask
 from hil.stage import Stage
+
+ADAPTER: Final = "rs485-b"
+"""The line whose adapter is pulled: Modbus devices at two speeds."""
 
 
 @dataclass(slots=True)
@@ -19,7 +23,6 @@ class Storm:
 
     Attributes:
         control: of the simulator.
-        adapter: name of the line whose adapter is pulled.
         told: what happened, in words, for the summary.
         note: what goes on now, for the screen.
         put_back_ms: UTC at which the adapter was put back, 0 before.
@@ -27,7 +30,6 @@ class Storm:
 
     stage: Stage
     control: Path
-    adapter: str
     seconds: float
     seed: int
     told: list[str] = field(default_factory=list)
@@ -66,15 +68,15 @@ class Storm:
             self._acts.pop(0)[1](now_s)
 
     def _unplug(self, now_s: float) -> None:
-        ask(self.control, "unplug", line=self.adapter)
+        ask(self.control, "unplug", line=ADAPTER)
         self.note = "adapter pulled"
-        self.told.append(f"{now_s:.1f} s: adapter of {self.adapter} pulled")
+        self.told.append(f"{now_s:.1f} s: adapter of {ADAPTER} pulled")
 
     def _replug(self, now_s: float) -> None:
-        ask(self.control, "replug", line=self.adapter)
+        ask(self.control, "replug", line=ADAPTER)
         self.put_back_ms = time.time_ns() // 1_000_000
         self.note = ""
-        self.told.append(f"{now_s:.1f} s: adapter of {self.adapter} put back")
+        self.told.append(f"{now_s:.1f} s: adapter of {ADAPTER} put back")
 
     def _kill_broker(self, now_s: float) -> None:
         assert self.stage.broker is not None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from hil.demo.platform_view import Totals
 from hil.ledger import Ledger
+
+_MOST_WRONG: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,8 +18,10 @@ class Summary:
 
     Attributes:
         living: devices that the simulator kept alive.
-        heard: of these, how many have a verified reading on the platform.
+        heard: of these, how many have a verified reading that is what they told.
         silent: names of living devices without one.
+        equal: verified readings that are what their device told.
+        wrong: sentences about verified readings that are not, or that should not be.
         ledger: committed against arrived.
         verified: what ``tidegate verify`` said of the platform's store: proven or not.
         embedded: no broker, so that nothing could be receipted.
@@ -30,6 +35,8 @@ class Summary:
     living: int
     heard: int
     silent: Sequence[str]
+    equal: int
+    wrong: Sequence[str]
     totals: Totals
     ledger: Ledger
     verified: bool
@@ -41,10 +48,10 @@ class Summary:
 
     @property
     def ok(self) -> bool:
-        """Whether every living device was verified, each line healed and, with a broker, all receipted once."""
+        """Whether all that live were verified and right, each line healed and, with a broker, all receipted once."""
         custody = self.embedded or self.totals.receipted == self.totals.blocks > 0
         heard = self.heard == self.living > 0 and not self.unhealed
-        return heard and self.verified and custody and self.ledger.exactly_once
+        return heard and not self.wrong and self.verified and custody and self.ledger.exactly_once
 
     def as_object(self) -> dict[str, object]:
         """Give it for ``--json``."""
@@ -63,6 +70,8 @@ class Summary:
                 "arrived": self.ledger.arrived,
                 "lost": self.ledger.missing,
                 "twice": self.ledger.twice,
+                "as_told": self.equal,
+                "wrong": list(self.wrong),
             },
             "bytes_per_reading": self.totals.bytes_per_reading and round(self.totals.bytes_per_reading, 2),
             "first_reading_s": self.first_reading_s and round(self.first_reading_s, 2),
@@ -84,6 +93,8 @@ class Summary:
             ),
             f"blocks    {totals.blocks} verified, {totals.receipted} receipted, {totals.refused} refused"
             + (" (embedded archive: nobody receipts)" if self.embedded else ""),
+            f"values    {self.equal} as the devices told them, {len(self.wrong)} wrong",
+            *(f"wrong     {one}" for one in self.wrong[:_MOST_WRONG]),
             f"chain     {'proven from the genesis to the last block' if self.verified else 'NOT proven'}",
         ]
         lines += [f"storm     {kill}" for kill in self.kills]

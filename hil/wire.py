@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from hil.characters import Characters, as_heard
+from hil.damage import at_once, damage
 from hil.faults import Fault, Injector
 
 
@@ -338,13 +339,13 @@ class Line:
             elif fault is Fault.OTHER_UNIT:
                 data = stray
             else:
-                data = _at_once(data, stray)
+                data = at_once(data, stray)
         elif fault is Fault.LATE:
             start += self.injector.random.randint(*self.injector.sizes.late_ns)
         elif fault is Fault.STUCK:
             data = bytes(max(1, self.injector.sizes.stuck_ns // settings.character_ns))
         else:
-            data = _damage(data, fault, self.injector)
+            data = damage(data, fault, self.injector)
         if not data:
             return fault, b"", None, None
         if fault is Fault.SPLIT:
@@ -393,31 +394,3 @@ class Line:
         other, order, there = self._arrivals[index]
         self._arrivals[index] = (other, order, there & byte)
         return True
-
-
-def _damage(data: bytes, fault: Fault, injector: Injector) -> bytes:
-    rand = injector.random
-    if fault is Fault.DROP:
-        return b""
-    if fault is Fault.LOSE_BYTE:
-        at = rand.randrange(len(data))
-        return data[:at] + data[at + 1 :]
-    if fault is Fault.FLIP:
-        at = rand.randrange(len(data))
-        return data[:at] + bytes([data[at] ^ (1 << rand.randrange(8))]) + data[at + 1 :]
-    if fault is Fault.GLITCH:
-        before, after = (bytes(rand.choices(b"\x00\xff\xfe", k=rand.randint(1, 3))) for _ in range(2))
-        return before + data + after
-    if fault is Fault.GARBAGE:
-        return rand.randbytes(rand.randint(1, 12)) + data + rand.randbytes(rand.randint(1, 12))
-    if fault is Fault.TRUNCATE:
-        return data[: rand.randrange(1, len(data))]
-    if fault is Fault.BABBLE:
-        return rand.randbytes(injector.sizes.babble_bytes)
-    return data
-
-
-def _at_once(one: bytes, two: bytes) -> bytes:
-    """Two drivers on one pair: a bit is 1 only if both send it; the longer frame goes on alone."""
-    shared = bytes(a & b for a, b in zip(one, two, strict=False))
-    return shared + max(one, two, key=len)[len(shared) :]

@@ -91,7 +91,8 @@ class Link:
         """Send ``request`` when it is its turn and give the reply.
 
         Args:
-            request: the whole frame.
+            request: the whole frame; b"" to listen to who sends by itself. Such a one has no answer time to learn,
+                and nothing late: what comes next is as good.
             decoder: a fresh one, made for this request.
             accept: a further test of what the decoder takes for the reply.
             reply_bytes: length of the good reply; its time on the wire is added to the time-out.
@@ -138,7 +139,8 @@ class Link:
         asked, answered = settings
         if asked is not None and asked != self._line and self._line is not None:
             await self._switch(asked)
-        await self._quiet(self._turnaround.blocked_until_ns(decoder))
+        listens = not request
+        await self._quiet(self._turnaround.blocked_until_ns(decoder), speaks=not listens)
         self._turnaround.superseded(decoder)
         self._stream.write(request)
         self._counts["exchanges"] += 1
@@ -149,23 +151,25 @@ class Link:
         reply_ns = reply_bytes * self._character_ns
         where = f"{self.name}: {decoder.asked}"
         hearing = Hearing(where, request if self._echo else b"", decoder, accept, self._counts)
-        heard_out = False
+        window_ns = ceiling_ns if listens else self._turnaround.window_ns(decoder.peer, ceiling_ns)
+        heard_out = listens
         try:
-            frame = await self._hear(hearing, decoder.peer, sent_ns + reply_ns, ceiling_ns)
+            frame = await self._hear(hearing, window_ns, sent_ns + reply_ns, ceiling_ns)
             heard_out = True
         except ChecksumError:
-            heard_out = hearing.certain  # it has answered; nothing more is on its way
+            heard_out |= hearing.certain  # it has answered; nothing more is on its way
             raise
         finally:
             if not heard_out:
                 self._turnaround.missed(decoder, sent_ns, reply_ns, ceiling_ns)
-        took_ns = self._busy_ns - sent_ns - len(frame.raw) * self._character_ns
-        self._turnaround.answered(decoder.peer, max(0, took_ns))
+        if not listens:  # who sends by itself has no answer time
+            took_ns = self._busy_ns - sent_ns - len(frame.raw) * self._character_ns
+            self._turnaround.answered(decoder.peer, max(0, took_ns))
         self._counts["replies"] += 1
         return frame
 
-    async def _quiet(self, not_before_ns: int) -> None:
-        """Return when the line has been silent for t3.5 and nothing waits to be read."""
+    async def _quiet(self, not_before_ns: int, *, speaks: bool) -> None:
+        """Return when the line has been silent for t3.5 and nothing waits to be read; a listener need not be sure."""
         give_up_ns = max(self._clock.mono_ns(), not_before_ns) + _PATIENCE_NS
         while True:
             ready_ns = max(self._busy_ns + self._silence_ns, not_before_ns)
@@ -180,6 +184,8 @@ class Link:
             if not self._silence_ns and self._busy_ns >= not_before_ns:
                 return
             if self._busy_ns > give_up_ns:
+                if not speaks:
+                    return
                 raise FrameError(f"{self.name}: the line does not fall silent, something on it babbles", stray)
 
     async def _switch(self, settings: LineSettings) -> None:
@@ -195,10 +201,10 @@ class Link:
         self._line = settings
         self._character_ns, self._silence_ns = _wire_ns(settings)
 
-    async def _hear(self, hearing: Hearing[F], peer: bytes, from_ns: int, ceiling_ns: int) -> F:
+    async def _hear(self, hearing: Hearing[F], window_ns: int, from_ns: int, ceiling_ns: int) -> F:
         """Read until the reply is there or its time is over; ``from_ns`` is when the fastest reply would end."""
         patient_ns = from_ns + ceiling_ns
-        deadline_ns = from_ns + self._turnaround.window_ns(peer, ceiling_ns)
+        deadline_ns = from_ns + window_ns
         began_ns = patient_ns
         while True:
             data = await self._read_until(deadline_ns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from drivers.codec.sml_value import Kind, SmlError, SmlValue, parse
@@ -17,6 +18,25 @@ _ENTRY_ITEMS: Final = 7
 _OBIS_BYTES: Final = 6
 
 
+class TimeForm(Enum):
+    """What a time counts; the value is the number of the choice (SML 1.04, 4.1.2, SML_Time)."""
+
+    INDEX = 1
+    """Seconds that the meter has counted, from a beginning of its own."""
+    UTC = 2
+    """Seconds since 1970, UTC."""
+    LOCAL = 3
+    """The same, with the offset of the place beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmlTime:
+    """A meter's time."""
+
+    form: TimeForm
+    seconds: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmlEntry:
     """One value of a list.
@@ -24,7 +44,7 @@ class SmlEntry:
     Attributes:
         obis: six bytes A to F; the tariff is E.
         status: status word, None if the meter sends none.
-        time: the meter's seconds index or time stamp; None if there is none.
+        time: when the value was taken, None if the meter does not say.
         unit: code of a unit (IEC 62056-6-2, table 4), None for what has none.
         scaler: power of ten.
         value: as it was sent.
@@ -34,7 +54,7 @@ class SmlEntry:
 
     obis: bytes
     status: int | None
-    time: int | None
+    time: SmlTime | None
     unit: int | None
     scaler: int
     value: SmlValue
@@ -48,12 +68,14 @@ class SmlList:
 
     Attributes:
         server_id: the meter, empty if it does not say.
+        time: of its list, None if the meter does not say.
         entries: its values in order.
         signature: of the list, empty without one.
         raw: bodies of its lists, unchanged.
     """
 
     server_id: bytes
+    time: SmlTime | None
     entries: tuple[SmlEntry, ...]
     signature: bytes
     raw: bytes
@@ -66,6 +88,7 @@ def read_list(payload: bytes) -> SmlList:
         SmlError: they are not what SML says, or none of them is there.
     """
     server_id = signature = raw = b""
+    taken: SmlTime | None = None
     entries: list[SmlEntry] = []
     told = False
     for tag, body in _bodies(payload):
@@ -76,12 +99,13 @@ def read_list(payload: bytes) -> SmlList:
             if len(body.items) != _LIST_ITEMS or body.items[4].kind is not Kind.LIST:
                 raise SmlError(f"a list response has {len(body.items)} parts")
             server_id = body.items[1].octets or server_id
+            taken = _time(body.items[3]) or taken
             entries += [_entry(item) for item in body.items[4].items]
             signature = body.items[5].octets or signature
             raw += body.raw
     if not told:
         raise SmlError("there is no message")
-    return SmlList(server_id=server_id, entries=tuple(entries), signature=signature, raw=raw)
+    return SmlList(server_id=server_id, time=taken, entries=tuple(entries), signature=signature, raw=raw)
 
 
 def _bodies(payload: bytes) -> Iterator[tuple[int | None, SmlValue]]:
@@ -112,8 +136,15 @@ def _entry(item: SmlValue) -> SmlEntry:
     )
 
 
-def _time(time: SmlValue) -> int | None:
-    """Read a time; some meters leave the choice of its form away."""
+def _time(time: SmlValue) -> SmlTime | None:
+    """Read a time; meters that leave the choice of its form away count seconds."""
+    form = TimeForm.INDEX
     while time.kind is Kind.LIST and time.items:
-        time = time.items[1] if len(time.items) == 2 else time.items[0]
-    return time.number
+        if len(time.items) == 2 and time.items[0].number in _FORMS:
+            form, time = TimeForm(time.items[0].number), time.items[1]
+        else:
+            time = time.items[0]
+    return None if time.number is None else SmlTime(form=form, seconds=time.number)
+
+
+_FORMS: Final = frozenset(form.value for form in TimeForm)

@@ -1,59 +1,69 @@
-"""SML files -> quantities, for ``tidegate decode``."""
+"""Meters that send SML by themselves, as those with an optical eye do every 1 to 4 s (SML 1.04; BSI TR-03109-1)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from drivers.captured import replies
-from drivers.codec.cosem_units import ucum
-from drivers.codec.obis import obis_text
+from drivers.batch import Value
 from drivers.codec.sml import SmlFrame, stream_decoder
-from drivers.codec.sml_list import SmlEntry, read_list
+from drivers.codec.sml_list import read_list
 from drivers.codec.sml_value import SmlError
-from drivers.decoded import DecodeError, DecodeFault, Quantity
-from drivers.protocols.decode_only import decode_only
-from drivers.wire_protocol import WireProtocol
+from drivers.decoded import DecodeError, DecodeFault
+from drivers.named_values import NOTHING, sealed
+from drivers.profile import Example, Profile
+from drivers.protocols.listening import ListeningDevice
+from drivers.protocols.sml_place import ANY, check_places, place_of, read_address
+from drivers.protocols.sml_told import frames_of, read_sml, told, understand
+from drivers.protocols.telegram import Group, Telegram, groups
+from drivers.wire_protocol import Placed, WireProtocol
+
+USUAL_BYTES: Final = 512
 
 
-def read_sml(request: bytes | None, response: bytes, context: Mapping[str, object]) -> tuple[Quantity, ...]:
-    """Read the files of one capture: which CRC, which meter, every value that has a unit. Raises DecodeError."""
-    del request, context  # a file says all about itself
-    found: list[Quantity] = []
-    for frame in replies(stream_decoder(), None, response, lambda _frame: True):
-        try:
-            found += quantities(frame)
-        except SmlError as error:
-            raise DecodeError(DecodeFault.BAD_FRAME, str(error)) from error
-    return tuple(found)
+def plan(profile: Profile, request_bytes: int = 0) -> tuple[Group, ...]:
+    """Put the points of each period together; ProfileError for a place that is none."""
+    places = [place_of(point, profile.id) for point in profile.points]
+    return groups(profile.points, places, request_bytes=request_bytes, reply_bytes=USUAL_BYTES)
 
 
-def quantities(frame: SmlFrame) -> Iterator[Quantity]:
-    """Give what one file says.
+def build(placed: Placed) -> ListeningDevice[SmlFrame]:
+    """Make the meter at its place; with a server id for an address it hears that meter alone."""
+    wanted = b"" if placed.address in ("", ANY) else bytes.fromhex(placed.address)
+
+    def heard(frame: SmlFrame, mono_ns: int, where: str) -> Telegram | None:
+        telegram = understand(frame, mono_ns, where)
+        return telegram if not wanted or read_list(frame.payload).server_id == wanted else None
+
+    return ListeningDevice(placed, plan(placed.profile), stream_decoder, heard)
+
+
+def covered(profile: Profile, example: Example) -> dict[int, Value]:
+    """Give the mantissa of each point that an example's files hold, by its index.
 
     Raises:
-        SmlError: its messages are none.
+        DecodeError: they cannot be read, or hold none of the points.
     """
-    said = read_list(frame.payload)
-    yield Quantity(quantity="transport_crc", value=frame.check.value)
-    if said.server_id:
-        yield Quantity(quantity="server_id", value=said.server_id.hex().upper())
-    for entry in said.entries:
-        if entry.unit is not None and entry.value.number is not None:
-            yield Quantity(quantity=obis_text(entry.obis), value=exact(entry), unit=ucum(entry.unit))
+    found: dict[int, Value] = {}
+    for frame in frames_of(example.reply):
+        try:
+            said = told(read_list(frame.payload), 0).said
+        except SmlError as error:
+            raise DecodeError(DecodeFault.BAD_FRAME, str(error)) from error
+        both = [(point, place_of(point, profile.id).find(said)) for point in profile.points]
+        found |= {index: sealed(point, one)[0] for index, (point, one) in enumerate(both) if one is not NOTHING}
+    if not found:
+        raise DecodeError(DecodeFault.REPLY_MISMATCH, "none of the points is in this list")
+    return found
 
 
-def exact(entry: SmlEntry, *, unsigned: bool = False) -> Decimal | None:
-    """Give the number of an entry times its power of ten; None if it is none.
-
-    Args:
-        entry: from a list.
-        unsigned: for meters that put positive numbers into too few signed bytes (DZG DVS74, DVSB).
-    """
-    number = entry.value.unsigned if unsigned else entry.value.number
-    return None if number is None else Decimal(f"{number}E{entry.scaler}")
-
-
-PROTOCOLS: Final[Mapping[str, WireProtocol]] = MappingProxyType({"sml": decode_only("sml", {"sml": read_sml})})
+PROTOCOLS: Final[Mapping[str, WireProtocol]] = MappingProxyType({
+    "sml": WireProtocol(
+        build=build,
+        check=check_places,
+        covered=covered,
+        decoders={"sml": read_sml},
+        address=read_address,
+    ),
+})  # fmt: skip

@@ -19,7 +19,7 @@ from drivers.codec.searched import Form
 from drivers.codec.sml import LONGEST, Check, SmlFrame, encode, stream_decoder
 from drivers.codec.sml_list import SmlEntry, read_list
 from drivers.codec.sml_value import Kind, SmlError, parse
-from drivers.protocols.sml import exact
+from drivers.protocols.sml_told import exact
 from tests.drivers.codec.search_mutants import MUTANTS, ROUNDS, mangled
 
 SEED = 20251124

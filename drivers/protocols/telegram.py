@@ -1,0 +1,142 @@
+"""What a meter told in one telegram, and the batch that becomes of it; for meters that send lists of named values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from drivers.batch import Batch, DeviceTime, DeviceTimeFlag, Value
+from drivers.decoded import Quantity
+from drivers.named_values import NOTHING, sealed
+from drivers.profile import Kind, Point
+from drivers.sources import Read
+
+_MOST_RAW_BYTES: Final = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterTime:
+    """A meter's own time of what it told.
+
+    Attributes:
+        utc_ms: UTC milliseconds since 1970 as it says; None if it names no zone, or counts seconds of its own.
+        sequence: seconds that it has counted, None if it does not.
+        unset: it says itself that its clock is not set.
+    """
+
+    utc_ms: int | None = None
+    sequence: int | None = None
+    unset: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telegram:
+    """What was told at once.
+
+    Attributes:
+        mono_ns: when its last byte was there.
+        said: each value by its name.
+        time: of the whole, None without one.
+        times: of single values that have one of their own.
+        signed: the bytes of single values that the meter signed, just as they came.
+        signed_whole: the bytes of the whole list, if it was signed; empty otherwise.
+        identity: who the meter is, None if it does not say here.
+    """
+
+    mono_ns: int
+    said: Mapping[str, Quantity]
+    time: MeterTime | None = None
+    times: Mapping[str, MeterTime] = field(default_factory=lambda: MappingProxyType({}))
+    signed: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    signed_whole: bytes = b""
+    identity: str | None = None
+
+
+class NamedPlace(Protocol):
+    """Where a point stands in a telegram."""
+
+    @property
+    def name(self) -> str:
+        """Key of ``Telegram.said``, ``times`` and ``signed``."""
+        ...
+
+    def find(self, said: Mapping[str, Quantity]) -> Quantity:
+        """Give what was said here; NOTHING if nothing was."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The points of one period, which are read together."""
+
+    read: Read
+    points: tuple[Point, ...]
+    places: tuple[NamedPlace, ...]
+
+    def fits(self, telegram: Telegram) -> bool:
+        """Tell whether a telegram says something about any of the points."""
+        return any(place.find(telegram.said) is not NOTHING for place in self.places)
+
+    def batch(self, device: int, mono_ns: int, telegram: Telegram, *, earlier: bool = False) -> Batch:
+        """Make the readings of ``telegram``; ``earlier`` if it was heard before this read began."""
+        both = [sealed(point, place.find(telegram.said)) for point, place in self._pairs]
+        return Batch(
+            device=device,
+            mono_ns=mono_ns,
+            points=self.read.points,
+            values=tuple([value for value, _ in both]),
+            statuses=tuple([int(status) for _, status in both]),
+            raws=tuple(self._raws(telegram)),
+            device_times=tuple(self._times(telegram, [value for value, _ in both], earlier)),
+        )
+
+    def nothing(self, device: int, mono_ns: int) -> Batch:
+        """Make the batch that says that the meter lives and has told nothing of these points."""
+        return self.batch(device, mono_ns, Telegram(mono_ns=mono_ns, said={}))
+
+    @property
+    def _pairs(self) -> Iterator[tuple[Point, NamedPlace]]:
+        return zip(self.points, self.places, strict=True)
+
+    def _raws(self, telegram: Telegram) -> Iterator[tuple[int, bytes]]:
+        """Give what was signed, once: values with the row of their point, a whole list with the first row."""
+        left = dict(telegram.signed)
+        for row, place in enumerate(self.places):
+            raw = left.pop(place.name, b"")
+            if not raw and row == 0:
+                raw = telegram.signed_whole
+            if 0 < len(raw) <= _MOST_RAW_BYTES:
+                yield row, raw
+
+    def _times(self, telegram: Telegram, values: Sequence[Value], earlier: bool) -> Iterator[DeviceTime]:
+        """Give the meter's times. Seconds that it merely counts are kept beside counters alone, to spare room."""
+        for row, ((point, place), value) in enumerate(zip(self._pairs, values, strict=True)):
+            time = telegram.times.get(place.name) or telegram.time or MeterTime()
+            told = time.utc_ms is not None or (time.sequence is not None and point.kind is Kind.COUNTER)
+            if value is None or not (told or earlier):
+                continue
+            flags = DeviceTimeFlag.CLOCK_UNSET if time.unset else DeviceTimeFlag.NONE
+            if earlier:
+                flags |= DeviceTimeFlag.HISTORICAL
+            yield DeviceTime(row=row, utc_ms=time.utc_ms, sequence=time.sequence, flags=flags)
+
+
+def groups(
+    points: Sequence[Point], places: Sequence[NamedPlace], *, request_bytes: int, reply_bytes: int
+) -> tuple[Group, ...]:
+    """Put the points of each period together; lengths are those on the wire."""
+    by_period = sorted(range(len(points)), key=lambda i: (points[i].period_s, i))
+    found = []
+    for period_s, due in groupby(by_period, key=lambda i: points[i].period_s):
+        indexes = tuple(due)
+        found.append(
+            Group(
+                read=Read(points=indexes, period_s=period_s, request_bytes=request_bytes, reply_bytes=reply_bytes),
+                points=tuple(points[i] for i in indexes),
+                places=tuple(places[i] for i in indexes),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,50 @@
+"""Meters that send by themselves on a real pseudo-terminal: nothing is written, whole telegrams are read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from agent.clock import SystemClock, TimerfdPause
+from drivers.profile_load import builtin_roots, find_profile, load_profile
+from drivers.quality import is_bad
+from drivers.registry import build_device, open_link
+from hil.ptys import PtyLine, now_ns
+from hil.sim import sml
+from hil.sim.crc16 import kermit
+from hil.wire import Line
+
+pytestmark = pytest.mark.bus
+
+OnPty = Callable[[Line], PtyLine]
+
+
+async def read_twice(pty: PtyLine, model: str, wait_s: float = 0.0) -> tuple[dict[str, object], str | None]:
+    """Read every point twice, the port open all the time; those with a value, and who the meter says it is."""
+    profile = load_profile(find_profile(model, builtin_roots()))
+    clock, pause = SystemClock(), TimerfdPause()
+    link = await open_link(str(pty.path), profile.line, echo=False, clock=clock, pause=pause)
+    device = build_device(profile.protocol, index=0, unit=0, address="ANY", profile=profile, link=link, clock=clock)
+    said: dict[str, object] = {}
+    try:
+        await asyncio.sleep(wait_s)
+        for read in (*device.reads, *device.reads):
+            batch = await device.read(read)
+            for point, value, status in zip(batch.points, batch.values, batch.statuses, strict=True):
+                if not is_bad(status):
+                    said[profile.points[point].name] = value
+        assert link.counters.bad_checksum == link.counters.bad_frame == 0
+    finally:
+        await link.aclose()
+        pause.close()
+    return said, getattr(device, "identity", None)
+
+
+async def test_sml_lists_are_read_from_the_middle_of_one_on(on_pty: OnPty) -> None:
+    meter = sml.SmlMeter(sml.electricity("a"), every_s=0.6, crc=kermit, began_ns=now_ns(), first_s=0.1)
+    said, identity = await read_twice(on_pty(Line([], settings=sml.LINE, speakers=[meter])), "generic/sml", 0.2)
+    assert said["energy.import.tariff1"] == 44_000_005
+    assert {"energy.import", "power", "voltage.l3", "current.l1"} < set(said)
+    assert said["meter.number"] == identity == "1 ISK 00 75126084"

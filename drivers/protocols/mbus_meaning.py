@@ -26,6 +26,7 @@ _TEXT_UNITS: Final = {"%RH": "%", "KWH": "kW.h", "WH": "W.h", "L": "L", "M3": "m
 _FD, _FB = 0x7D, 0x7B
 _ERRORS_OF_RECORD: Final = 0x20  # VIFE below: the meter says why this record is not to be believed
 _THOUSAND: Final = 0x7D
+_MAKERS_OWN: Final = 0x7F
 _FUTURE: Final = 0x7E
 _DATE, _MOMENT = 0x6C, 0x6D
 _DATE_EXTENSIONS: Final = frozenset((0x39, 0x42, 0x43, 0x46, 0x47, 0x4A, 0x4B, 0x4E, 0x4F, 0x6A, 0x6B, 0x6E, 0x6F))
@@ -66,9 +67,11 @@ def told(record: Record) -> Told:
     """Give name, value and unit of ``record``."""
     meaning, extensions = _meaning(record)
     value = _value(record, meaning, extensions)
-    scale, suffix = 0, ""
+    scale, suffix, makers = 0, "", False
     for code in extensions:
-        if 0x70 <= code <= 0x77:
+        if makers:
+            suffix += f"_vife{code:02x}"  # what follows FF is the maker's own: a name, no error of the record
+        elif 0x70 <= code <= 0x77:
             scale += (code & 7) - 6
         elif code == _THOUSAND:
             scale += 3
@@ -78,6 +81,7 @@ def told(record: Record) -> Told:
             suffix += "_future"
         elif code >= _ERRORS_OF_RECORD:
             suffix += f"_vife{code:02x}"
+            makers = code == _MAKERS_OWN
         elif code:
             value = None
     if isinstance(value, Number):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, IntEnum
@@ -179,6 +180,8 @@ class Fingerprint:
         mask: bits that count.
         own_unit: the register holds the device's own address.
         alike: ids of profiles that cannot be told apart by this.
+        told: of a protocol whose devices say who they are, what this model says: name of the quantity, as
+            ``tidegate decode`` gives it, and the texts that it may be; one that ends in ``*`` fits all that begin so.
     """
 
     location: ModbusLocation | None
@@ -186,6 +189,19 @@ class Fingerprint:
     mask: int | None = None
     own_unit: bool = False
     alike: tuple[str, ...] = ()
+    told: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def fits(self, said: Mapping[str, str]) -> bool:
+        """Tell whether a device that says ``said`` of itself may be this model; False if ``told`` is empty."""
+        return bool(self.told) and all(
+            any(_fits(said.get(name), text) for text in texts) for name, texts in self.told
+        )
+
+
+def _fits(said: str | None, text: str) -> bool:
+    if said is None:
+        return False
+    return said.startswith(text[:-1]) if text.endswith("*") else said == text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

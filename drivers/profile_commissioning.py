@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
@@ -14,7 +15,9 @@ from drivers.profile_point import LABEL_KEYS, read_label
 
 DOUBT_KEYS: Final = ("points", *LABEL_KEYS)
 RATIO_KEYS: Final = ("label", "points", "range")
-FINGERPRINT_KEYS: Final = ("at", "values", "mask", "own_unit", "alike")
+FINGERPRINT_KEYS: Final = ("at", "values", "mask", "own_unit", "alike", "identity")
+_ON_A_REGISTER: Final = ("at", "values", "mask", "own_unit")
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def read_doubt(data: object, where: str, names: set[str]) -> Doubt:
@@ -54,6 +57,8 @@ def read_fingerprint(top: Fields) -> Fingerprint | None:
         return None
     fields = top.sub("fingerprint", FINGERPRINT_KEYS)
     alike = tuple(_texts(fields, "alike"))
+    if fields.has("identity"):
+        return Fingerprint(location=None, alike=alike, told=tuple(_told(fields)))
     if not fields.has("at"):
         for key in ("values", "mask", "own_unit"):
             if fields.has(key):
@@ -69,6 +74,22 @@ def read_fingerprint(top: Fields) -> Fingerprint | None:
     most = (1 << 16 * location.count) - 1
     mask = fields.integer("mask", 1, most) if fields.has("mask") else None
     return Fingerprint(location=location, values=values, mask=mask, own_unit=own_unit, alike=alike)
+
+
+def _told(fields: Fields) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Read what a device says of itself: a name of ``tidegate decode`` and the text, or texts, that stand there."""
+    for key in _ON_A_REGISTER:
+        if fields.has(key):
+            raise fields.fault(key, "is about a register; a device that says who it is has none")
+    table = fields.raw("identity")
+    if not isinstance(table, dict) or not table:
+        raise fields.fault("identity", 'has to be a table such as { manufacturer = "KAM", version = "8" }')
+    for name, value in table.items():
+        texts = value if isinstance(value, list) else [value]
+        right = texts and all(isinstance(text, str) and text.strip() for text in texts)
+        if not right or not _NAME.fullmatch(str(name)):
+            raise fields.fault(f"identity.{name}", "has to be a text in quotes, or an array of them")
+        yield str(name), tuple(str(text) for text in texts)
 
 
 def _raws(fields: Fields, location: ModbusLocation) -> Iterator[int]:

@@ -146,6 +146,10 @@ def _fingerprint() -> Json:
             "mask": {"type": "integer", "minimum": 1},
             "own_unit": _said("the register holds the device's own address", _FLAG),
             "alike": _said("profiles that cannot be told apart by this", _TEXTS),
+            "identity": _said(
+                "what the device says of itself, by the names of tidegate decode; a text may end in *",
+                {"type": "object", "additionalProperties": {"anyOf": [_TEXT, _TEXTS]}, "minProperties": 1},
+            ),
         },
     )
 

@@ -11,6 +11,8 @@ from agent.language import _
 from drivers.profile import Fingerprint, Location, ModbusLocation, Point, Profile
 from drivers.profile_about import WriteRule
 
+_BY_UNIT = ("modbus", "sunspec")
+
 
 def lines(profile: Profile) -> Iterator[str]:
     """Give what ``profile show`` prints."""
@@ -46,7 +48,9 @@ def _about(profile: Profile) -> Iterator[tuple[str, str]]:
     yield _("vendor"), profile.vendor
     yield _("model"), profile.model
     setting = f"{line.baud} {line.data_bits}{line.parity.value}{line.stop_bits}"
-    yield _("line"), _("{setting}, unit {unit}").format(setting=setting, unit=profile.unit)
+    has_unit = profile.protocol in _BY_UNIT  # the others have addresses of their own, which no factory gives alike
+    yield _("protocol"), profile.protocol
+    yield _("line"), _("{setting}, unit {unit}").format(setting=setting, unit=profile.unit) if has_unit else setting
     yield _("proven by"), _proof(profile)
     yield _("source"), profile.source
     yield from (("", _("confirmed by {source}").format(source=source)) for source in profile.confirmed_by)
@@ -83,6 +87,10 @@ def _fingerprint(mark: Fingerprint | None) -> str:
     if mark is None:
         return _("none")
     alike = ", ".join(mark.alike)
+    if mark.told:
+        told = ", ".join(f"{name} {' / '.join(texts)}" for name, texts in mark.told)
+        text = _("it says {identity}").format(identity=told)
+        return text + (_("; so does {others}").format(others=alike) if alike else "")
     if mark.location is None:
         return _("none: cannot be told apart from {others}").format(others=alike) if alike else _("none")
     place = _where(mark.location)
@@ -176,6 +184,7 @@ def result(profile: Profile, path: Path) -> Json:
             "at": None if mark.location is None else _where(mark.location),
             "values": list(mark.values),
             "own_unit": mark.own_unit,
+            "identity": {name: list(texts) for name, texts in mark.told},
             "alike": list(mark.alike),
         },
         "points": [_point(point) for point in profile.points],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drivers.errors import ProfileError
-from drivers.profile import Profile
+from drivers.profile import Fingerprint, Profile
 from drivers.profile_about import Access, Evidence, Proof, WriteClass
 from drivers.profile_load import load_profile
 
@@ -77,6 +77,18 @@ def test_a_fingerprint_is_a_register_or_the_models_it_is_mistaken_for(tmp_path: 
     assert load(tmp_path, CURRENT).fingerprint is None
 
 
+def test_a_meter_says_who_it_is_instead_of_holding_a_register(tmp_path: Path) -> None:
+    text = '[fingerprint]\nidentity = { manufacturer = "KAM", version = ["8", "11*"] }\n' + CURRENT
+    mark = load(tmp_path, text).fingerprint
+    assert mark is not None
+    assert mark.told == (("manufacturer", ("KAM",)), ("version", ("8", "11*")))
+    assert mark.fits({"manufacturer": "KAM", "version": "8", "medium": "0x04"})
+    assert mark.fits({"manufacturer": "KAM", "version": "117"})
+    assert not mark.fits({"manufacturer": "KAM", "version": "80"})
+    assert not mark.fits({"manufacturer": "KAM"})
+    assert not Fingerprint(location=None).fits({"manufacturer": "KAM"})
+
+
 def test_what_can_be_written_is_polled_only_where_a_period_is_written(tmp_path: Path) -> None:
     writable = 'access = "rw"\nwrite = { class = "output", values = { on = 0xFF00 } }\n'
     quiet = load(tmp_path, CURRENT + RELAY + writable)
@@ -128,6 +140,13 @@ def test_an_example_without_evidence_counts_as_constructed(tmp_path: Path) -> No
         ("[ratios]\nct = 40\n" + CURRENT, "ratios.ct", "is not a table"),
         ("[fingerprint]\n" + CURRENT, "fingerprint.at", "is missing"),
         ("[fingerprint]\nalike = []\nown_unit = true\n" + CURRENT, "fingerprint.own_unit", "only with at"),
+        ("[fingerprint]\nidentity = {}\n" + CURRENT, "fingerprint.identity", "has to be a table"),
+        ("[fingerprint]\nidentity = { version = 8 }\n" + CURRENT, "fingerprint.identity.version", "text in quotes"),
+        (
+            '[fingerprint]\nidentity = { version = "8" }\nvalues = [1]\n' + CURRENT,
+            "fingerprint.values",
+            "is about a register",
+        ),
         ('[fingerprint]\nat = { table = "input", address = 1 }\n' + CURRENT, "fingerprint.values", "give either"),
         (
             '[fingerprint]\nat = { table = "input", address = 1 }\nvalues = [65536]\n' + CURRENT,

@@ -1,0 +1,1 @@
+"""Two cross-wired serial adapters, real or not: the agent speaks at one, the simulator at the other."""

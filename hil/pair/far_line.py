@@ -1,0 +1,69 @@
+"""The bus as the far end of a real wire sees it: characters that came are over, characters that go take their time.
+
+``hil.wire.Line`` plays the wire itself. Here there is one - two adapters, or the crossing - so requests are dated
+back by the time they were on it, and replies are handed over when their first character is due, not after each one.
+
+What is measured this way errs to one side only: a request is noticed late, never early, and the end of a reply is
+reckoned, never later than it was. A silence looks longer than it is by the latencies of both ports, so a request
+that is found inside t3.5 was.
+"""
+
+from __future__ import annotations
+
+from hil.characters import Characters
+from hil.wire import Line
+
+
+class FarLine(Line):
+    """A line whose wire is real.
+
+    Attributes:
+        hold_ns: how much later than its time the port may tell of a character, such as an adapter's latency timer;
+            the end of a request is waited for that much longer, so that two bunches of one request stay one.
+    """
+
+    hold_ns: int = 0
+
+    def heard(self, data: bytes, now_ns: int) -> None:
+        """Take what has come by ``now_ns``."""
+        begin_ns = now_ns - self.settings.duration_ns(len(data))
+        met = self._quiet_from is not None and begin_ns < self._quiet_from
+        self.client_sent(data, begin_ns)
+        if met and self._request is not None and not self._request.collided:
+            self._request.collided = True
+            self.counters.collisions += 1
+
+    def tune(self, settings: Characters) -> None:
+        """Take the speed and parity of the port on this side; what is on the wire is lost."""
+        self.silence()
+        self.settings = settings
+        self.client_changed(settings)
+
+    def next_ns(self) -> int | None:
+        """Tell when a request has to be heard or a character begins."""
+        times = []
+        if self._request is not None:
+            times.append(self._request.over_ns + self.hold_ns)
+        if self._arrivals:
+            times.append(self._arrivals[0][0] - self.settings.character_ns)
+        return min(times, default=None)
+
+    def advance(self, now_ns: int) -> bytes:
+        """Give the characters that follow each other without a pause, once the first of them is due."""
+        request = self._request
+        if request is not None and now_ns >= request.over_ns + self.hold_ns:
+            self._request = None
+            self._hear(request, request.over_ns + self.hold_ns)
+        character_ns = self.settings.character_ns
+        if not self._arrivals or self._arrivals[0][0] - character_ns > now_ns:
+            return b""
+        count, last_ns = 1, self._arrivals[0][0]
+        for when, _, _ in self._arrivals[1:]:
+            if when - last_ns > 2 * character_ns:
+                break
+            count, last_ns = count + 1, when
+        out = bytes(byte for _, _, byte in self._arrivals[:count])
+        del self._arrivals[:count]
+        self.counters.line_bytes += count
+        self._quiet_from = max(last_ns, now_ns + self.settings.duration_ns(count), self._quiet_from or 0)
+        return out

@@ -15,6 +15,7 @@ from drivers.line_opening import open_stream as open_stream  # noqa: PLC0414
 from drivers.line_opening import tcp_address as tcp_address  # noqa: PLC0414
 from drivers.profile import Framing, LineSettings, Profile
 from drivers.profile_fields import hint
+from drivers.scan.probe import Prober
 from drivers.wire_protocol import AnyLink as AnyLink  # noqa: PLC0414 - callers find it here
 from drivers.wire_protocol import LinkedDevice, Placed, WireProtocol
 
@@ -53,6 +54,12 @@ def find_protocol(name: str, where: str) -> WireProtocol:
     protocol = import_module(_PROTOCOLS[name][0]).PROTOCOLS[name]
     assert isinstance(protocol, WireProtocol)  # what such a module holds
     return protocol
+
+
+def probers() -> tuple[Prober, ...]:
+    """Load what every protocol offers to be scanned for, in the order of the table."""
+    found = (find_protocol(name, name).prober for name in _PROTOCOLS)
+    return tuple(prober for prober in found if prober is not None)
 
 
 class _Readers(Mapping[str, T]):

@@ -13,6 +13,7 @@ from drivers.decoded import FrameReader, RequestReader
 from drivers.errors import LinkDownError
 from drivers.link_counters import LinkCounters
 from drivers.profile import Example, Framing, LineSettings, Profile
+from drivers.scan.probe import Prober
 from drivers.sources import Device, Line
 
 
@@ -107,6 +108,7 @@ class WireProtocol:
         request_decoders: the same for requests that say something without a reply.
         address: gives the one way to write an address, or raises ValueError with what is wrong about it in one
             sentence; None where devices have a number (``unit``).
+        prober: how ``tidegate scan`` finds its devices; None if it does not.
     """
 
     build: Callable[[Placed], LinkedDevice]
@@ -115,3 +117,4 @@ class WireProtocol:
     decoders: Mapping[str, FrameReader]
     request_decoders: Mapping[str, RequestReader] = field(default_factory=dict)
     address: Callable[[str], str] | None = None
+    prober: Prober | None = None

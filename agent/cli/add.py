@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,7 @@ from agent.finding import Finding, of_error
 from agent.language import N_, Language, _, active
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from agent.cli.lines import Target
@@ -23,17 +25,20 @@ if TYPE_CHECKING:
     from agent.control.protocol import DeviceValues
     from drivers.profile import LineSettings, Profile
     from drivers.profile_about import Ratio
+    from drivers.scan.sighting import Sighting
 
 _HELP = N_("""Test a device and write it into the site file.
 
 \b
+  tidegate add rs485-a --scan
   tidegate add rs485-a --unit 1
+  tidegate add rs485-a --address 000014359743
   tidegate add rs485-a --unit 7 --profile acrel/adl400 --name main --ratio ct=200/5
   tidegate add /dev/serial/by-id/usb-... --bus rs485-a --unit 1 --profile generic/xy-md02
 
-What tidegate scan found is added so; without --profile the models that fit are proposed. The device is read before
-anything is written, the change is shown, comments stay, and the file as it was is kept. A running agent takes the
-change at once.
+What tidegate scan found is added so, with --scan all of it in one step (the line is searched if it was not yet);
+without --profile the models that fit are proposed. The device is read before anything is written, the change is
+shown, comments stay, and the file as it was is kept. A running agent takes the change at once.
 """)
 
 
@@ -42,6 +47,7 @@ change at once.
 @click.option("--profile", metavar="VENDOR/MODEL", default="", help=N_("What model it is; proposed if left out."))
 @click.option("--unit", type=int, help=N_("Modbus address."))
 @click.option("--address", default="", help=N_("Address of a protocol whose addresses are texts."))
+@click.option("--scan", "scanned", is_flag=True, help=N_("Everything that a scan of the line has found."))
 @click.option("--name", default="", help=N_("Name of the device; from model and address if left out."))
 @click.option("--bus", "bus_name", default="", help=N_("Name of the bus to be made for a port that has none."))
 @click.option("--baud", type=int, help=N_("Speed of this device; that of the bus if left out."))
@@ -60,16 +66,22 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
     path = session.site_path()
     if target.site is None:
         session.load_site()  # says that there is none
+    if wishes["scanned"]:
+        from agent.cli.add_found import add_found  # noqa: PLC0415 - start-up time
+
+        return add_found(session, target, dry_run=bool(wishes["dry_run"]), yes=bool(wishes["yes"]))
     before = path.read_text(encoding="utf-8")
     ask = not (wishes["yes"] or session.out.json)
-    device = _wanted(target, wishes, wishes["profile"] or _proposed(session, target, wishes, ask=ask), ask=ask)
+    seen = _seen(session, target, wishes)
+    profile = wishes["profile"] or _proposed(session, target, wishes, seen, ask=ask)
+    device = _wanted(target, wishes, profile, seen, ask=ask)
     text = _edited(before, target, device, str(wishes["bus_name"]))
-    site, new = _checked(path, text, device)
-    values = _test(site, new)
-    _show(session, values)
+    site, new = checked(path, text, device)
+    values = test(site, new)
+    show(session, values)
     passed = bool(values.points) and not values.error_code
     if not passed and not wishes["untested"]:
-        return _failed(values)
+        return failed(values)
     lines = added_lines(before, text)
     session.out.say(f"\n {path}")
     for added in lines:
@@ -79,23 +91,52 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
         return Answer(result=result)
     if not wishes["yes"] and (session.out.json or not click.confirm(_("Write and reload"), default=True)):
         return Answer(code=ExitCode.NO, result=result, findings=(Finding(code="needs-yes"),))
-    kept, findings = _write(session, path, text, site)
+    kept, findings = write(session, path, text, site)
     return Answer(result={**result, "written": True, "kept": str(kept)}, findings=findings)
 
 
-def _proposed(session: Session, target: Target, wishes: dict[str, object], *, ask: bool) -> str:
+def _seen(session: Session, target: Target, wishes: dict[str, object]) -> Sighting | None:
+    """Give what the last scan of the line saw at the address; None if it did not, or no address was given."""
+    from agent.cli.scan_prepare import last_scan  # noqa: PLC0415 - start-up time
+    from agent.cli.scan_text import setting  # noqa: PLC0415
+
+    address: object = wishes["unit"] if isinstance(wishes["unit"], int) else str(wishes["address"]).replace(" ", "")
+    progress, _proposals = last_scan(session, target.bus.port)
+    found = [one for one in progress.sightings if one.address == address and one.whole] if progress else []
+    if len(found) != 1:
+        return None
+    where = found[0].line
+    if where != target.bus.line and wishes["baud"] is None and wishes["parity"] is None:
+        session.out.note(_("The last scan saw it at {line}; it is written so.").format(line=setting(where)))
+    return found[0]
+
+
+def _proposed(
+    session: Session, target: Target, wishes: dict[str, object], seen: Sighting | None, *, ask: bool
+) -> str:
     """Find out what stands at the address; nothing where no address was given, which the check of the file says."""
     from agent.cli.add_choose import choose_profile  # noqa: PLC0415 - start-up time
-    from agent.cli.scan import all_profiles  # noqa: PLC0415
+    from agent.cli.lines import LineError  # noqa: PLC0415
+    from agent.cli.scan_prepare import all_profiles  # noqa: PLC0415
+    from drivers.scan.sighting import Sighting as Seen  # noqa: PLC0415
 
     unit = wishes["unit"]
-    if not isinstance(unit, int):
+    line = _line(target, wishes, seen) or target.bus.line
+    if seen is not None:
+        one = replace(seen, line=line)
+    elif isinstance(unit, int):
+        one = Seen(protocol="modbus", address=unit, line=line)
+    elif wishes["address"]:
+        params: dict[str, str | int] = {"address": str(wishes["address"]), "bus": target.bus.name}
+        raise LineError(Finding(code="nothing-proposed", params=params))
+    else:
         return ""
-    line = _line(target, wishes) or target.bus.line
-    return choose_profile(session.out, target, unit, line, all_profiles(), ask=ask)
+    return choose_profile(session.out, target, one, all_profiles(), ask=ask)
 
 
-def _wanted(target: Target, wishes: dict[str, object], profile: object, *, ask: bool) -> NewDevice:
+def _wanted(
+    target: Target, wishes: dict[str, object], profile: object, seen: Sighting | None, *, ask: bool
+) -> NewDevice:
     """Put the entry together; asks for the ratios that are missing if it may."""
     from agent.config_edit import NewDevice  # noqa: PLC0415 - start-up time
 
@@ -103,9 +144,7 @@ def _wanted(target: Target, wishes: dict[str, object], profile: object, *, ask: 
     profile = str(profile)
     place = address or str(unit)
     given = dict(_pair(text) for text in _texts(wishes["ratios"]))
-    for ratio in _needed(profile):
-        if ratio.name not in given and ask:
-            given[ratio.name] = _ask(ratio)
+    ratios = answered(profile, given, ask=ask)
     if isinstance(unit, int):
         _not_taken(target, unit, name)
     return NewDevice(
@@ -114,8 +153,8 @@ def _wanted(target: Target, wishes: dict[str, object], profile: object, *, ask: 
         unit=unit if isinstance(unit, int) else None,
         address=address,
         profile=profile,
-        line=_line(target, wishes),
-        ratios=given,
+        line=_line(target, wishes, seen),
+        ratios=ratios,
         every=str(wishes["every"]),
     )
 
@@ -127,6 +166,12 @@ def _texts(value: object) -> tuple[str, ...]:
 def _pair(text: str) -> tuple[str, str]:
     name, _equals, number = text.partition("=")
     return name.strip(), number.strip()
+
+
+def answered(profile_id: str, given: Mapping[str, str], *, ask: bool) -> dict[str, str]:
+    """Give the answers that a profile needs: those that were given, and the rest from the person if one may ask."""
+    missing = [ratio for ratio in _needed(profile_id) if ratio.name not in given] if ask else []
+    return {**given, **{ratio.name: _ask(ratio) for ratio in missing}}
 
 
 def _needed(profile_id: str) -> tuple[Ratio, ...]:
@@ -156,13 +201,13 @@ def _not_taken(target: Target, unit: int, name: str) -> None:
         raise RefusedEntryError(Finding(code="address-taken", params=params))
 
 
-def _line(target: Target, wishes: dict[str, object]) -> LineSettings | None:
-    from dataclasses import replace  # noqa: PLC0415 - start-up time
-
-    from drivers.profile import Parity  # noqa: PLC0415
+def _line(target: Target, wishes: dict[str, object], seen: Sighting | None) -> LineSettings | None:
+    from drivers.profile import Parity  # noqa: PLC0415 - start-up time
 
     own = target.bus.line
     baud, parity = wishes["baud"], wishes["parity"]
+    if baud is None and parity is None and seen is not None:
+        own = seen.line
     if isinstance(baud, int):
         own = replace(own, baud=baud)
     if isinstance(parity, str):
@@ -171,8 +216,6 @@ def _line(target: Target, wishes: dict[str, object]) -> LineSettings | None:
 
 
 def _edited(before: str, target: Target, device: NewDevice, bus_name: str) -> str:
-    from dataclasses import replace  # noqa: PLC0415 - start-up time
-
     from agent.config_edit import NewBus, with_bus, with_device  # noqa: PLC0415
 
     if target.in_site:
@@ -182,7 +225,7 @@ def _edited(before: str, target: Target, device: NewDevice, bus_name: str) -> st
     return with_device(text, replace(device, line=None))
 
 
-def _checked(path: Path, text: str, device: NewDevice) -> tuple[Site, SiteDevice]:
+def checked(path: Path, text: str, device: NewDevice) -> tuple[Site, SiteDevice]:
     """Read the file as it would be.
 
     Raises:
@@ -206,12 +249,11 @@ def _checked(path: Path, text: str, device: NewDevice) -> tuple[Site, SiteDevice
 
 
 def _renamed(finding: Finding, temporary: str, path: str) -> Finding:
-    from dataclasses import replace  # noqa: PLC0415 - start-up time
-
     return replace(finding, where=finding.where.replace(temporary, path))
 
 
-def _test(site: Site, device: SiteDevice) -> DeviceValues:
+def test(site: Site, device: SiteDevice) -> DeviceValues:
+    """Read a device that is in no site file yet; what went wrong stands in the values."""
     import asyncio  # noqa: PLC0415 - start-up time
 
     from agent.cli.lines import Borrowed, Target  # noqa: PLC0415
@@ -223,7 +265,8 @@ def _test(site: Site, device: SiteDevice) -> DeviceValues:
     return values
 
 
-def _show(session: Session, values: DeviceValues) -> None:
+def show(session: Session, values: DeviceValues) -> None:
+    """Show what was read, for a person to compare."""
     from agent.cli.read import show_devices  # noqa: PLC0415 - start-up time
 
     show_devices(session.out, (values,))
@@ -231,14 +274,16 @@ def _show(session: Session, values: DeviceValues) -> None:
         session.out.say(_("Please compare these values with the display of the device."))
 
 
-def _failed(values: DeviceValues) -> Answer:
+def failed(values: DeviceValues) -> Answer:
+    """Give the answer for a device that did not pass its test."""
     detail = values.error.rstrip(".") or values.error_code or "-"
     finding = Finding(code="not-tested", params={"device": values.device, "detail": detail})
     code = of_code(values.error_code) if values.error_code else ExitCode.NO_ANSWER
     return Answer(code=code, findings=(finding,))
 
 
-def _write(session: Session, path: Path, text: str, site: Site) -> tuple[Path, tuple[Finding, ...]]:
+def write(session: Session, path: Path, text: str, site: Site) -> tuple[Path, tuple[Finding, ...]]:
+    """Save the file and let a running agent read it; give where the file as it was is kept."""
     from agent.clock import SystemClock  # noqa: PLC0415 - start-up time
     from agent.config_edit import save  # noqa: PLC0415
     from agent.control.client import ControlClient  # noqa: PLC0415

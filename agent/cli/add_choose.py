@@ -10,23 +10,22 @@ import click
 
 from agent.cli.lines import Borrowed, LineError, Target
 from agent.cli.output import Output
+from agent.cli.scan_identify import identify
 from agent.cli.scan_text import certainty, evidence
-from agent.cli.scan_work import identify
 from agent.clock import SystemClock, TimerfdPause
 from agent.finding import Finding
 from agent.language import _
-from drivers.profile import LineSettings, Profile
+from drivers.profile import Profile
 from drivers.registry import open_stream
 from drivers.scan.line import ScanLine
 from drivers.scan.propose import Certainty, Proposal
+from drivers.scan.sighting import Sighting
 
 if TYPE_CHECKING:
     from drivers.clock import Clock
 
 
-def choose_profile(
-    out: Output, target: Target, unit: int, settings: LineSettings, profiles: Sequence[Profile], *, ask: bool
-) -> str:
+def choose_profile(out: Output, target: Target, one: Sighting, profiles: Sequence[Profile], *, ask: bool) -> str:
     """Try ``profiles`` on the device and give the id of the chosen one.
 
     Raises:
@@ -35,29 +34,32 @@ def choose_profile(
     """
     clock = SystemClock()
     with Borrowed(target=target):
-        found = asyncio.run(_identify(target, unit, settings, profiles, clock))
+        found = asyncio.run(_identify(target, one, profiles, clock))
+    return choose(out, target, one, found, ask=ask)
+
+
+def choose(out: Output, target: Target, one: Sighting, found: Sequence[Proposal], *, ask: bool) -> str:
+    """Show what was proposed and give the id of the chosen one; LineError as ``choose_profile`` says."""
     if not found:
-        raise LineError(Finding(code="nothing-proposed", params={"address": unit, "bus": target.bus.name}))
+        raise LineError(Finding(code="nothing-proposed", params={"address": one.address, "bus": target.bus.name}))
     rows = [("#", _("PROFILE PROPOSED"), "", _("EVIDENCE"))]
-    rows += [(str(n), one.profile, certainty(one), evidence(one)) for n, one in enumerate(found, 1)]
+    rows += [(str(n), choice.profile, certainty(choice), evidence(choice)) for n, choice in enumerate(found, 1)]
     out.table(rows)
     if ask:
         number: int = click.prompt(_("Which"), type=click.IntRange(1, len(found)), default=1)
         return found[number - 1].profile
     if found[0].certainty is Certainty.POSSIBLE:
-        names = ", ".join(one.profile for one in found)
-        raise LineError(Finding(code="choose-profile", params={"address": unit, "profiles": names}))
+        names = ", ".join(choice.profile for choice in found)
+        raise LineError(Finding(code="choose-profile", params={"address": one.address, "profiles": names}))
     return found[0].profile
 
 
-async def _identify(
-    target: Target, unit: int, settings: LineSettings, profiles: Sequence[Profile], clock: Clock
-) -> tuple[Proposal, ...]:
+async def _identify(target: Target, one: Sighting, profiles: Sequence[Profile], clock: Clock) -> tuple[Proposal, ...]:
     bus, pause = target.bus, TimerfdPause()
     stream = await open_stream(bus.port, bus.line, bus.adapter)
     line = ScanLine(stream, clock=clock, pause=pause, line=bus.line, switch_s=bus.adapter.switch_ms / 1000)
     try:
-        return await identify(line, bus.port, unit, settings, profiles, clock)
+        return await identify(line, bus.port, one, profiles, clock)
     finally:
         await line.aclose()
         pause.close()

@@ -75,9 +75,9 @@ async def _exchange(target: Target, request: bytes, wait_s: float) -> Came:
 
 def _is_whole(request: bytes, data: bytes) -> bool:
     """Tell whether a Modbus reply is there; other protocols end with silence."""
-    from drivers.scan.modbus import ModbusProbes  # noqa: PLC0415 - start-up time
+    from drivers.scan.modbus import reply_is_whole  # noqa: PLC0415 - start-up time
 
-    return len(request) >= _SHORTEST_FRAME and ModbusProbes().is_whole(request, data)
+    return len(request) >= _SHORTEST_FRAME and reply_is_whole(request, data)
 
 
 def _answer(session: Session, target: Target, request: bytes, came: Came) -> Answer:

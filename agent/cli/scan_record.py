@@ -8,26 +8,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from drivers.profile import LineSettings, Parity
 from drivers.scan.propose import Certainty, Proposal, Shown
-from drivers.scan.record import RecordError, from_json, to_json
-from drivers.scan.search import Progress
+from drivers.scan.record import RecordError, from_json, line_words, read_line, to_json
+from drivers.scan.sighting import Progress, Spot
 
-Proposals: TypeAlias = dict[tuple[int, LineSettings], tuple[Proposal, ...]]
+Proposals: TypeAlias = dict[Spot, tuple[Proposal, ...]]
 
 
-def write_record(
-    path: Path, progress: Progress, proposals: Mapping[tuple[int, LineSettings], tuple[Proposal, ...]]
-) -> None:
+def write_record(path: Path, progress: Progress, proposals: Mapping[Spot, tuple[Proposal, ...]]) -> None:
     """Write the file in one step; OSError if that is not possible."""
     record = json.loads(to_json(progress))
     record["proposals"] = [
         {
+            "protocol": protocol,
             "address": address,
-            "line": [line.baud, line.data_bits, line.parity.value, line.stop_bits],
+            "line": line_words(line),
             "choices": [{**asdict(one), "certainty": one.certainty.value} for one in choices],
         }
-        for (address, line), choices in proposals.items()
+        for (protocol, address, line), choices in proposals.items()
     ]
     fresh = path.with_suffix(".new")
     fresh.parent.mkdir(parents=True, exist_ok=True)
@@ -53,10 +51,10 @@ def read_record(path: Path) -> tuple[Progress, Proposals]:
         raise RecordError(f"no record of a search ({error})") from error
 
 
-def _entry(found: dict[str, Any]) -> tuple[tuple[int, LineSettings], tuple[Proposal, ...]]:
-    baud, data_bits, parity, stop_bits = found["line"]
-    line = LineSettings(baud=int(baud), data_bits=int(data_bits), parity=Parity(parity), stop_bits=int(stop_bits))
-    return (int(found["address"]), line), tuple(_proposal(one) for one in found["choices"])
+def _entry(found: dict[str, Any]) -> tuple[Spot, tuple[Proposal, ...]]:
+    address = found["address"] if isinstance(found["address"], int) else str(found["address"])
+    spot = (str(found["protocol"]), address, read_line(found["line"]))
+    return spot, tuple(_proposal(one) for one in found["choices"])
 
 
 def _proposal(found: dict[str, Any]) -> Proposal:

@@ -13,13 +13,14 @@ from agent.finding import Finding
 from agent.language import _
 from drivers.profile import LineSettings
 from drivers.scan.conclude import Concluded, Conclusion
-from drivers.scan.plan import Rank, Stage
 from drivers.scan.propose import Certainty, Proposal
-from drivers.scan.search import Progress, Search, Sighting
+from drivers.scan.search import Search
+from drivers.scan.sighting import Progress, Sighting, Spot
+from drivers.scan.stage import Rank, Stage
 
 _TELL_EVERY_S: Final = 5.0
 _DRAW_EVERY_S: Final = 0.2
-Proposals = Mapping[tuple[int, LineSettings], Sequence[Proposal]]
+Proposals = Mapping[Spot, Sequence[Proposal]]
 
 
 def setting(line: LineSettings) -> str:
@@ -38,13 +39,16 @@ def stage_name(stage: Stage) -> str:
     names = {
         Rank.KNOWN: _("devices of the site"),
         Rank.FACTORY: _("factory settings"),
+        Rank.WILD: _("a question to everybody"),
         Rank.LOW: _("low addresses"),
+        Rank.WILD_RARE: _("a question to everybody"),
         Rank.LOW_EVEN: _("low addresses, even parity"),
         Rank.HIGH: _("high addresses"),
         Rank.HIGH_EVEN: _("high addresses, even parity"),
+        Rank.SWEEP: _("address by address"),
         Rank.DEEP: _("once more, patiently"),
     }
-    return names[stage.rank]
+    return f"{names[stage.rank]} ({stage.protocol})"
 
 
 class Ticker:
@@ -59,22 +63,37 @@ class Ticker:
     def tell(self, search: Search, now_s: float) -> None:
         """Say how far the search is, if it is time to."""
         stage = search.stage
-        if stage is None or now_s - self._told_s < (_DRAW_EVERY_S if self._terminal else _TELL_EVERY_S):
+        if (stage is None and search.is_between) or now_s - self._told_s < (
+            _DRAW_EVERY_S if self._terminal else _TELL_EVERY_S
+        ):
             return
         self._told_s = now_s
-        text = _("{stage}, {line}: {done} of {all}; found {found}; at most {left} left").format(
-            stage=stage_name(stage),
-            line=setting(stage.line),
-            done=search.progress.done.get(stage.key, 0),
-            all=len(stage.asks),
-            found=len(search.progress.sightings),
-            left=duration(search.remaining_s()),
-        )
+        text = self._text(search, stage)
         if self._terminal:
             click.echo(f"\r\x1b[K{text}", err=True, nl=False)
             self._drawn = True
         else:
             self._out.note(text)
+
+    def _text(self, search: Search, stage: Stage | None) -> str:
+        """Say what is being asked; one who has just answered comes before the stage at work."""
+        progress = search.progress
+        found, left = len(progress.sightings), duration(search.remaining_s())
+        if progress.open or stage is None:
+            first = progress.open[0]
+            return _(
+                "following up ({protocol}), {line}: {open} questions; found {found}; at most {left} left"
+            ).format(
+                protocol=first.protocol, line=setting(first.line), open=len(progress.open), found=found, left=left
+            )
+        return _("{stage}, {line}: {done} of {all}; found {found}; at most {left} left").format(
+            stage=stage_name(stage),
+            line=setting(stage.line),
+            done=progress.done.get(stage.key, 0),
+            all=len(stage.asks),
+            found=found,
+            left=left,
+        )
 
     def clear(self) -> None:
         """Take the line away, for others to print."""
@@ -83,24 +102,23 @@ class Ticker:
             self._drawn = False
 
 
-def found_rows(
-    progress: Progress, proposals: Proposals, names: Mapping[tuple[int, LineSettings], str]
-) -> list[tuple[str, ...]]:
+def found_rows(progress: Progress, proposals: Proposals, names: Mapping[Spot, str]) -> list[tuple[str, ...]]:
     """Lay out what was found; a further line for each further proposal."""
     rows: list[tuple[str, ...]] = [
-        ("#", _("SETTING"), _("ADDRESS"), _("ANSWERS"), _("PROFILE PROPOSED"), "", _("EVIDENCE"))
+        ("#", _("SETTING"), _("PROTOCOL"), _("ADDRESS"), _("ANSWERS"), _("PROFILE PROPOSED"), "", _("EVIDENCE"))
     ]
     for number, one in enumerate(progress.sightings, 1):
-        head = (str(number), setting(one.line), str(one.address), _answers(one))
-        name = names.get((one.address, one.line), "")
-        choices = proposals.get((one.address, one.line), ())
+        head = (str(number), setting(one.line), one.protocol, str(one.address), _answers(one))
+        name = names.get(one.spot, "")
+        choices = proposals.get(one.spot, ())
         if name:
             rows.append((*head, _("known: {name}").format(name=name), "", ""))
         elif not choices:
-            rows.append((*head, "-", "", _("no profile fits")))
+            rows.append((*head, "-", "", "; ".join(word for word in (one.who, _("no profile fits")) if word)))
         for place, choice in enumerate(() if name else choices):
-            start = head if place == 0 else ("", "", "", "")
-            rows.append((*start, choice.profile, certainty(choice), evidence(choice)))
+            start = head if place == 0 else ("",) * len(head)
+            who = f"{one.who}; " if one.who and place == 0 else ""
+            rows.append((*start, choice.profile, certainty(choice), who + evidence(choice)))
     return rows
 
 
@@ -132,8 +150,12 @@ def evidence(choice: Proposal) -> str:
 
 
 def findings_of(conclusions: Sequence[Concluded], progress: Progress, port: str) -> tuple[Finding, ...]:
-    """Turn conclusions into findings."""
-    return tuple(_finding(one, progress, port) for one in conclusions)
+    """Turn conclusions, and settings that the port did not take, into findings."""
+    told = [_finding(one, progress, port) for one in conclusions]
+    for line in progress.refused:
+        params: dict[str, str | int] = {"port": port, "line": setting(line)}
+        told.append(Finding(code="setting-refused", params=params, warning=True))
+    return tuple(told)
 
 
 def _finding(one: Concluded, progress: Progress, port: str) -> Finding:
@@ -145,14 +167,20 @@ def _finding(one: Concluded, progress: Progress, port: str) -> Finding:
         params |= {"bytes": voice.raw[:16].hex(" "), "line": setting(voice.line)}
     if one.sighting is not None:
         who = one.sighting
-        params |= {"address": who.address, "line": setting(who.line), "damaged": who.damaged, "tries": who.tries}
+        params |= {
+            "protocol": who.protocol,
+            "address": who.address,
+            "line": setting(who.line),
+            "damaged": who.damaged,
+            "tries": who.tries,
+        }
     return Finding(code=one.what.value, params=params, warning=one.what is not Conclusion.NOBODY)
 
 
 def result_of(
     search: Search,
     proposals: Proposals,
-    names: Mapping[tuple[int, LineSettings], str],
+    names: Mapping[Spot, str],
     *,
     port: str,
     announced_s: float,
@@ -172,16 +200,18 @@ def result_of(
             {
                 "protocol": one.protocol,
                 "address": one.address,
+                "who": one.who or None,
                 "baud": one.line.baud,
                 "parity": one.line.parity.name.lower(),
                 "stop_bits": one.line.stop_bits,
-                "device": names.get((one.address, one.line)),
+                "data_bits": one.line.data_bits,
+                "device": names.get(one.spot),
                 "tries": one.tries,
                 "whole": one.whole,
                 "damaged": one.damaged,
                 "fastest_ms": round(one.fastest_s * 1000, 1),
                 "slowest_ms": round(one.slowest_s * 1000, 1),
-                "proposals": [_proposal(choice) for choice in proposals.get((one.address, one.line), ())],
+                "proposals": [_proposal(choice) for choice in proposals.get(one.spot, ())],
             }
             for one in progress.sightings
         ],

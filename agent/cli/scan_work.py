@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Final
 
 from agent.cli.lines import Borrowed, LineError, Target
+from agent.cli.scan_identify import identify
 from agent.cli.scan_record import write_record
 from agent.finding import Finding
 from drivers.clock import Clock, Pause
-from drivers.profile import Framing, LineSettings, Profile
-from drivers.registry import build_device, open_stream
-from drivers.scan.face import ScanFace
-from drivers.scan.line import ScanLine
-from drivers.scan.probe import ProbeMaker
-from drivers.scan.propose import Proposal, propose
-from drivers.scan.search import PATIENCE_S, Search, Sighting
-from drivers.scan.walk import step
-from drivers.sources import Device
+from drivers.errors import LinkDownError
+from drivers.profile import Profile
+from drivers.registry import open_stream
+from drivers.scan.line import ScanLine, SettingRefusedError
+from drivers.scan.probe import Prober
+from drivers.scan.propose import Proposal
+from drivers.scan.search import PATIENCE_S, Search
+from drivers.scan.sighting import Sighting, Spot
+from drivers.scan.walk import hear, step
 
 SLICE_S: Final = 4.0
 REST_S: Final = 2.0
@@ -57,19 +58,21 @@ class Work:
     Attributes:
         tell: is told the time after each question, to show progress.
         done: is told that no more progress comes.
-        proposals: by address and setting.
+        proposals: by protocol, address and setting.
+        known: devices of the site on this line.
         took_s: time on the line, rests not counted.
     """
 
     target: Target
     search: Search
-    makers: Mapping[str, ProbeMaker]
+    probers: Mapping[str, Prober]
     wishes: Wishes
     clock: Clock
     pause: Pause
     tell: Callable[[float], None]
     done: Callable[[], None]
-    proposals: dict[tuple[int, LineSettings], tuple[Proposal, ...]] = field(default_factory=dict)
+    proposals: dict[Spot, tuple[Proposal, ...]] = field(default_factory=dict)
+    known: Mapping[Spot, str] = field(default_factory=dict)
     took_s: float = 0.0
     _saved_s: float = 0.0
 
@@ -85,10 +88,9 @@ class Work:
         try:
             while not self._is_over():
                 with Borrowed(target=self.target) as borrowed:
-                    await self._slice(
-                        listen=first, seconds=SLICE_S if borrowed.by_agent and self.wishes.polite else 0
-                    )
                     shared = borrowed.by_agent
+                    with suppress(SettingRefusedError):  # not asked again; a port that is gone does not open again
+                        await self._slice(listen=first, seconds=SLICE_S if shared and self.wishes.polite else 0)
                 first = False
                 if shared and not self._is_over():
                     await asyncio.sleep(REST_S)
@@ -111,18 +113,31 @@ class Work:
         try:
             if listen:
                 await self._listen(line)
-            while not self._is_over() and not (seconds and self._now_s() - began_s >= seconds):
+            while not self._is_over() and not (seconds and self._is_time(began_s + seconds)):
                 unnamed = self._unnamed() if self.search.is_between else None
                 if unnamed is not None:
                     await self._name(unnamed, line)
                 else:
-                    await step(self.search, line, self.makers)
+                    await step(self.search, line, self.probers)
                 self.tell(self._now_s())
                 if self._now_s() - self._saved_s >= _SAVE_EVERY_S:
                     self._save()
         finally:
             self.took_s += self._now_s() - began_s
+            with suppress(LinkDownError):
+                await self._let_go(line)
             await line.aclose()
+
+    def _is_time(self, until_s: float) -> bool:
+        """Tell whether the line is to be given back; never while a device waits for our next word."""
+        return self._now_s() >= until_s and self.search.owed is None
+
+    async def _let_go(self, line: ScanLine) -> None:
+        """Say what a device still waits for, also when a person has stopped the scan."""
+        owed = self.search.owed
+        if owed is not None:
+            self.search.next()
+            await hear(owed, line, self.probers[owed.protocol])
 
     async def _listen(self, line: ScanLine) -> None:
         heard = await line.listen(self.target.bus.line, self.wishes.listen_s) if self.wishes.listen_s else b""
@@ -135,22 +150,19 @@ class Work:
             raise LineError(Finding(code="line-not-silent", params=params))
 
     def _unnamed(self) -> Sighting | None:
-        known = {(device.unit, device.line or self.target.bus.line) for device in self.target.devices}
         return next(
             (
                 one
                 for one in self.search.progress.sightings
-                if one.whole
-                and (one.address, one.line) not in self.proposals
-                and (one.address, one.line) not in known
+                if one.whole and one.spot not in self.proposals and one.spot not in self.known
             ),
             None,
         )
 
     async def _name(self, one: Sighting, line: ScanLine) -> None:
         patience_s = min(PATIENCE_S * 4, max(PATIENCE_S, 3 * one.slowest_s))
-        self.proposals[one.address, one.line] = await identify(
-            line, self.target.bus.port, one.address, one.line, self.wishes.profiles, self.clock, patience_s=patience_s
+        self.proposals[one.spot] = await identify(
+            line, self.target.bus.port, one, self.wishes.profiles, self.clock, patience_s=patience_s
         )
 
     def _save(self) -> None:
@@ -162,31 +174,3 @@ class Work:
 
     def _now_s(self) -> float:
         return self.clock.mono_ns() / 1e9
-
-
-async def identify(
-    line: ScanLine,
-    port: str,
-    unit: int,
-    settings: LineSettings,
-    profiles: Sequence[Profile],
-    clock: Clock,
-    *,
-    patience_s: float = PATIENCE_S,
-) -> tuple[Proposal, ...]:
-    """Propose profiles for the device at ``unit`` and ``settings``; LinkDownError if the port is gone."""
-    face = ScanFace(line, settings, patience_s=patience_s, name=port)
-
-    def make(profile: Profile) -> Device:
-        return build_device(
-            profile.protocol,
-            index=0,
-            unit=unit,
-            profile=profile,
-            link=face,
-            clock=clock,
-            framing=Framing.RTU,
-            settings=settings,
-        )
-
-    return await propose(profiles, unit=unit, settings=settings, line=face, make_device=make)

@@ -19,6 +19,7 @@ from drivers.named_values import sealed
 from drivers.profile import Example, Point, Profile
 from drivers.protocols import cjt188_decode
 from drivers.protocols.cjt188_place import Place, Question, check_places, place_of, reply_size, value_at
+from drivers.protocols.cjt188_scan import Cjt188Prober
 from drivers.quality import Quality
 from drivers.sources import Read
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol, frames_on
@@ -174,5 +175,6 @@ PROTOCOLS: Final = {
         covered=covered,
         decoders={"cjt188": cjt188_decode.read},
         address=read_address,
+        prober=Cjt188Prober(),
     )
 }

@@ -25,6 +25,7 @@ from drivers.named_values import sealed
 from drivers.profile import Example, Point, Profile
 from drivers.protocols.dlt645_decode import reader
 from drivers.protocols.dlt645_place import Place, check_places, place_of, reply_size, value_at
+from drivers.protocols.dlt645_scan import Dlt645Prober
 from drivers.quality import Quality
 from drivers.sources import Read
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol, frames_on
@@ -243,6 +244,7 @@ def _protocol(edition: Edition) -> WireProtocol:
         covered=partial(covered, edition=edition),
         decoders={edition.value: reader(edition)},
         address=read_address,
+        prober=Dlt645Prober(edition),
     )
 
 

@@ -17,6 +17,7 @@ from drivers.protocols.modbus_decode import (
     read_tcp_request,
 )
 from drivers.protocols.modbus_example import covered_points
+from drivers.scan.modbus import ModbusProbes
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol
 
 
@@ -56,5 +57,6 @@ PROTOCOLS: Final = {
             "modbus-ascii": read_ascii_request,
             "modbus-tcp": read_tcp_request,
         },
+        prober=ModbusProbes(),
     )
 }

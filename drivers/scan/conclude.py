@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from drivers.scan.search import Progress, Sighting, Voice
+from drivers.scan.sighting import Progress, Sighting, Voice
 
 
 class Conclusion(Enum):
@@ -17,6 +17,8 @@ class Conclusion(Enum):
     """Bytes came that make no sense at any setting that was tried: somebody, at others."""
     CROWDED = "scan-crowded"
     """Replies of one address collide: several devices have it."""
+    SEVERAL = "scan-several"
+    """Several answer one question at once, and their protocol has no way to tell them apart."""
     BAD_LINE = "scan-bad-line"
     """Many addresses give damaged replies: the line, not the addresses."""
     ECHO = "echo-heard"
@@ -47,7 +49,7 @@ def conclude(progress: Progress) -> tuple[Concluded, ...]:
     if len(crowded) > 1 and not clean:
         out.append(Concluded(what=Conclusion.BAD_LINE))
     else:
-        out += [Concluded(what=Conclusion.CROWDED, sighting=sighting) for sighting in crowded]
+        out += [Concluded(what=_crowd(sighting), sighting=sighting) for sighting in crowded]
     voices = tuple(voice for voice in progress.voices if not _explained(voice, progress))
     if voices:
         out.append(Concluded(what=Conclusion.OTHER_SPEED, voices=voices))
@@ -56,8 +58,15 @@ def conclude(progress: Progress) -> tuple[Concluded, ...]:
     return tuple(out)
 
 
+def _crowd(sighting: Sighting) -> Conclusion:
+    by_number = isinstance(sighting.address, int)
+    return Conclusion.CROWDED if by_number or sighting.whole else Conclusion.SEVERAL
+
+
 def _explained(voice: Voice, progress: Progress) -> bool:
     """Tell whether somebody was found who must have been the one that was heard."""
     return any(
-        sighting.address == voice.address and sighting.line.baud == voice.line.baud for sighting in progress.sightings
+        sighting.line.baud == voice.line.baud
+        and (sighting.address == voice.address or isinstance(voice.address, str))
+        for sighting in progress.sightings
     )

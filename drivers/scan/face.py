@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final, Generic, TypeAlias, TypeVar
+
+from drivers.codec.framing import Frame, Noise, NoiseReason, ReplyDecoder
 from drivers.codec.modbus_rtu import encode
-from drivers.errors import ChecksumError, NoReplyError
+from drivers.errors import ChecksumError, FrameError, NoReplyError
 from drivers.link_counters import LinkCounters
 from drivers.profile import LineSettings
-from drivers.scan.line import ScanLine
-from drivers.scan.modbus import ModbusProbes
+from drivers.scan.line import Came, ScanLine
+from drivers.scan.modbus import hear_reply, reply_is_whole
 from drivers.scan.probe import Verdict
+
+F = TypeVar("F", bound=Frame)
+_TRIES: Final = 2
+_GAP_S: Final = 0.5  # DL/T 645 lets a meter pause so long between two bytes
+_LONGEST_BYTES: Final = 16384
+_Key: TypeAlias = tuple[bytes, bytes, LineSettings | None, LineSettings | None]
 
 
 class ScanFace:
-    """A ``Line`` for one unit at one setting, over a ScanLine.
+    """A ``Line`` and a ``FrameLine`` for one device at one setting, over a ScanLine.
 
     Attributes:
         exchanges: questions that went over the wire.
@@ -24,8 +34,8 @@ class ScanFace:
         self._line = line
         self._settings = settings
         self._patience_s = patience_s
-        self._probes = ModbusProbes()
         self._known: dict[tuple[int, bytes], bytes | None] = {}
+        self._came: dict[_Key, bytes] = {}
 
     async def ask(
         self,
@@ -45,13 +55,53 @@ class ScanFace:
             raise NoReplyError(f"unit {unit} did not answer")
         return reply
 
+    async def exchange(
+        self,
+        request: bytes,
+        decoder: ReplyDecoder[F],
+        accept: Callable[[F], bool] | None = None,
+        *,
+        reply_bytes: int,  # noqa: ARG002 - replies end with the frame, or with silence, here
+        timeout_s: float,
+        settings: LineSettings | None = None,
+        reply_settings: LineSettings | None = None,
+    ) -> F:
+        """Give the reply; NoReplyError, FrameError or ChecksumError (also from memory), LinkDownError."""
+        key: _Key = (request, decoder.peer + decoder.likeness, settings, reply_settings)
+        for _ in range(_TRIES):
+            hearing = _Hearing(request, decoder.fresh())
+            if key not in self._came:
+                self.exchanges += 1
+                came = await self._line.ask(
+                    request,
+                    settings or self._settings,
+                    timeout_s,
+                    hearing.is_whole,
+                    gap_s=_GAP_S,
+                    reply_line=reply_settings,
+                    longest=_LONGEST_BYTES,
+                )
+                self._came[key] = came.data
+            hearing = _Hearing(request, decoder.fresh())
+            frame = hearing.end(self._came[key])
+            if frame is not None and (accept is None or accept(frame)):
+                return frame
+            if not hearing.failed:
+                break
+            del self._came[key]
+        if hearing.failed:
+            raise ChecksumError(f"{decoder.asked} answers with wrong checksums", hearing.raw)
+        if hearing.cut_short:
+            raise FrameError(f"{decoder.asked} began an answer and did not end it", hearing.raw)
+        raise NoReplyError(f"{decoder.asked} did not answer", hearing.raw)
+
     async def _ask(self, request: bytes) -> bytes | None:
-        for _ in range(2):
+        for _ in range(_TRIES):
             self.exchanges += 1
-            came = await self._line.ask(
-                request, self._settings, self._patience_s, lambda data: self._probes.is_whole(request, data)
+            came: Came = await self._line.ask(
+                request, self._settings, self._patience_s, lambda data: reply_is_whole(request, data)
             )
-            heard = self._probes.hear(request, came.data)
+            heard = hear_reply(request, came.data)
             if heard.verdict is Verdict.ANSWER:
                 return heard.frame[1:]
             if heard.verdict is not Verdict.DAMAGED:
@@ -65,3 +115,37 @@ class ScanFace:
 
     async def aclose(self) -> None:
         """The line belongs to the scan."""
+
+
+class _Hearing(Generic[F]):
+    """Finds the frame of an answer while its bytes come in; an echo in front is left out."""
+
+    def __init__(self, request: bytes, decoder: ReplyDecoder[F]) -> None:
+        self.raw = b""
+        self.failed = self.cut_short = False
+        self._request = request
+        self._decoder: ReplyDecoder[F] = decoder
+        self._fed = 0
+        self._frame: F | None = None
+
+    def is_whole(self, data: bytes) -> bool:
+        """Tell whether the frame is there."""
+        return self._feed(data, last=False)
+
+    def end(self, data: bytes) -> F | None:
+        """Give the frame in all that came."""
+        self._feed(data, last=True)
+        return self._frame
+
+    def _feed(self, data: bytes, *, last: bool) -> bool:
+        echo = len(self._request) if data.startswith(self._request) else 0
+        self.raw = data[echo:]
+        events = [*self._decoder.feed(self.raw[self._fed :]), *(self._decoder.flush() if last else ())]
+        self._fed = len(self.raw)
+        for event in events:
+            if not isinstance(event, Noise):
+                self._frame = self._frame or event
+            else:
+                self.failed |= event.reason is NoiseReason.BAD_CHECKSUM
+                self.cut_short |= event.reason is NoiseReason.CUT_SHORT
+        return self._frame is not None

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from drivers.clock import Clock, Pause
+from drivers.errors import LinkDownError
 from drivers.profile import LineSettings
 from drivers.sources import ByteStream
 
-_LONGEST_BYTES: Final = 512
+LONGEST_BYTES: Final = 512  # before a request more is a babble; after one it is no answer of a scan
 _CHUNK_S: Final = 0.02  # USB adapters deliver in portions, the slowest 16 ms apart
 _NS: Final = 1_000_000_000
 
@@ -31,6 +32,10 @@ class Came:
     stray: bytes
     answered_s: float | None
     took_s: float
+
+
+class SettingRefusedError(LinkDownError):
+    """The port does not take a speed, parity or size, and may be closed because of it."""
 
 
 class ScanLine:
@@ -64,22 +69,40 @@ class ScanLine:
         self._busy_ns = clock.mono_ns()
 
     async def ask(
-        self, request: bytes, line: LineSettings, window_s: float, is_whole: Callable[[bytes], bool]
+        self,
+        request: bytes,
+        line: LineSettings,
+        window_s: float,
+        is_whole: Callable[[bytes], bool],
+        *,
+        gap_s: float = 0.0,
+        reply_line: LineSettings | None = None,
+        longest: int = LONGEST_BYTES,
     ) -> Came:
         """Send ``request`` at ``line`` and gather what comes until ``is_whole``, or silence.
 
         Args:
-            request: the whole frame.
+            request: the whole frame; nothing to listen only.
             line: speed and parity to send and hear with.
             window_s: longest wait for the first byte, from when a device can have heard the end of the request.
             is_whole: tells whether all has come that will.
+            gap_s: silence inside what comes that does not end it, if longer than that of the line.
+            reply_line: speed and parity of the reply, where the request orders others (IEC 62056-21).
+            longest: bytes after which nobody listens on.
+
+        Raises:
+            LinkDownError: the port is gone; SettingRefusedError if it does not take the settings.
         """
         began_ns = self._clock.mono_ns()
         await self._set(line)
         stray = await self._quiet()
-        self._stream.write(request)
+        if request:
+            self._stream.write(request)
         sent_ns = self._busy_ns = self._clock.mono_ns() + round(len(request) * line.character_s * _NS)
-        data, first_ns = await self._gather(request, sent_ns, window_s, is_whole)
+        if reply_line is not None and reply_line != self._line:
+            await self._pause.until(sent_ns)
+            await self._set_stream(reply_line)
+        data, first_ns = await self._gather(request, sent_ns, window_s, is_whole, gap_s, longest)
         return Came(
             data=data,
             stray=stray,
@@ -107,10 +130,16 @@ class ScanLine:
             return
         before_s = self._line.silence_s
         await self._pause.until(self._busy_ns + round(before_s * _NS))
-        await self._stream.set_line(line)
-        self._line = line
+        await self._set_stream(line)
         wait_ns = self._switch_ns + round(max(0.0, before_s - line.silence_s) * _NS)
         self._busy_ns = self._clock.mono_ns() + wait_ns
+
+    async def _set_stream(self, line: LineSettings) -> None:
+        try:
+            await self._stream.set_line(line)
+        except LinkDownError as error:
+            raise SettingRefusedError(str(error)) from error
+        self._line = line
 
     async def _quiet(self) -> bytes:
         stray = b""
@@ -118,19 +147,25 @@ class ScanLine:
             await self._pause.until(self._busy_ns + round(self._line.silence_s * _NS))
             more = self._stream.discard_input()
             stray += more
-            if not more or len(stray) > _LONGEST_BYTES:
+            if not more or len(stray) > LONGEST_BYTES:
                 return stray
             self._busy_ns = self._clock.mono_ns()
 
     async def _gather(
-        self, request: bytes, sent_ns: int, window_s: float, is_whole: Callable[[bytes], bool]
+        self,
+        request: bytes,
+        sent_ns: int,
+        window_s: float,
+        is_whole: Callable[[bytes], bool],
+        gap_s: float,
+        longest: int,
     ) -> tuple[bytes, int | None]:
         line = self._line
         deadline_ns = sent_ns + round((line.silence_s + line.character_s + window_s + self._slack_s) * _NS)
-        gap_ns = round(max(2 * line.silence_s, _CHUNK_S) * _NS)
+        gap_ns = round((max(2 * line.silence_s, _CHUNK_S, gap_s) + self._slack_s) * _NS)
         data = b""
         first_ns: int | None = None
-        while len(data) < _LONGEST_BYTES:
+        while len(data) < longest:
             more = await self._read_until(deadline_ns)
             if not more:
                 break

@@ -8,6 +8,7 @@ for 8N1, 8N2 and 8O1. Odd requests exist for units with an odd number of ones in
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Final
 
@@ -15,44 +16,71 @@ from drivers.codec.framing import Noise, NoiseReason, is_glitch
 from drivers.codec.modbus_pdu import MOST_REGISTERS, read_request
 from drivers.codec.modbus_rtu import RtuFrame, RtuReplyDecoder, encode
 from drivers.profile import Parity, Table
-from drivers.scan.probe import Heard, Verdict
+from drivers.scan.modbus_stages import modbus_stages
+from drivers.scan.probe import Ask, Heard, Manner, Verdict
+from drivers.scan.stage import Stage, Wanted
 
 UNITS: Final = range(1, 248)
 _READ_BYTES: Final = 5
+_TRIES: Final = 4
 _ODD_BYTES: Final = tuple(b for b in range(256) if b.bit_count() % 2)
 _EVEN_BYTES: Final = tuple(b for b in range(256) if not b.bit_count() % 2)
 
 
 class ModbusProbes:
-    """A ``ProbeMaker``."""
+    """A ``Prober``."""
 
     protocol: Final = "modbus"
-    addresses: Final[Sequence[int]] = UNITS
+    units: Final[Sequence[int]] = UNITS
 
-    def exact(self, address: int) -> bytes:
+    def stages(self, wanted: Wanted) -> Iterator[Stage]:
+        """Give the questions of the plan."""
+        return modbus_stages(self.units, self.exact, self.blind, wanted)
+
+    def exact(self, unit: int) -> Ask:
         """Read one holding register at 0: has characters of both kinds, so only one parity takes it."""
-        return encode(address, read_request(Table.HOLDING_REGISTER, 0, 1))
+        return _exact(unit)
 
-    def blind(self, address: int) -> tuple[bytes, Parity] | None:
-        """Give the request for no parity and even (units with an odd number of ones) or odd parity (the others)."""
-        return _blind(address)
+    def blind(self, unit: int) -> Ask:
+        """Make the question for no parity and even (units with an odd number of ones) or odd parity (the others)."""
+        exact = _exact(unit)
+        found = _blind(unit)
+        if found is None:
+            return replace(exact, pinned=exact.request, parities=(Parity.NONE,))
+        return replace(exact, request=found[0], pinned=exact.request, parities=(Parity.NONE, found[1]))
 
-    def hear(self, request: bytes, data: bytes) -> Heard:
+    def hear(self, ask: Ask, data: bytes) -> Heard:
         """Sort what came."""
-        echo = data.startswith(request)
-        rest = data[len(request) :] if echo else data
-        if not rest:
-            return Heard(verdict=Verdict.SILENCE, echo=echo)
-        decoder = _decoder(request)
-        events = [*decoder.feed(rest), *decoder.flush()]
-        verdict, frame = _sort(events, rest)
-        body = frame[:-2] if frame else b""
-        return Heard(verdict=verdict, echo=echo, raw=rest, frame=body, speaker=body[0] if body else None)
+        return hear_reply(ask.request, data)
 
-    def is_whole(self, request: bytes, data: bytes) -> bool:
+    def is_whole(self, ask: Ask, data: bytes) -> bool:
         """Tell whether the reply is there."""
-        rest = data.removeprefix(request)
-        return any(isinstance(event, RtuFrame) for event in tuple(_decoder(request).feed(rest)))
+        return reply_is_whole(ask.request, data)
+
+
+def hear_reply(request: bytes, data: bytes) -> Heard:
+    """Sort what came after a request."""
+    echo = data.startswith(request)
+    rest = data[len(request) :] if echo else data
+    if not rest:
+        return Heard(verdict=Verdict.SILENCE, echo=echo)
+    decoder = _decoder(request)
+    events = [*decoder.feed(rest), *decoder.flush()]
+    verdict, frame = _sort(events, rest)
+    body = frame[:-2] if frame else b""
+    return Heard(verdict=verdict, echo=echo, raw=rest, frame=body, speaker=body[0] if body else None)
+
+
+def reply_is_whole(request: bytes, data: bytes) -> bool:
+    """Tell whether the reply to a request is there."""
+    rest = data.removeprefix(request)
+    return any(isinstance(event, RtuFrame) for event in tuple(_decoder(request).feed(rest)))
+
+
+@cache
+def _exact(unit: int) -> Ask:
+    request = encode(unit, read_request(Table.HOLDING_REGISTER, 0, 1))
+    return Ask(address=unit, request=request, manner=Manner.EXACT, tries=_TRIES)
 
 
 def _decoder(request: bytes) -> RtuReplyDecoder:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from drivers.profile import LineSettings, Parity
+from drivers.scan.stage import Stage, Wanted
+
+Address: TypeAlias = int | str
+"""A Modbus unit, or a text as the site file writes it."""
 
 
 class Manner(Enum):
-    """How a probe is meant."""
+    """How a question is meant."""
 
+    OPEN = "open"
+    """Whoever answers says who it is; may be asked of a pattern that several fit."""
     EXACT = "exact"
-    """A request that any device of the protocol understands, sent with the settings that are looked for."""
+    """A Modbus request that any device understands, sent with the settings that are looked for."""
     BLIND = "blind"
-    """A request whose characters are right for two parities at once; silence proves nothing."""
+    """A Modbus request whose characters are right for two parities at once; silence proves nothing."""
 
 
 class Verdict(Enum):
@@ -26,7 +32,7 @@ class Verdict(Enum):
     ANSWER = "answer"
     """A whole reply of the one who was asked; a refusal is as good as data."""
     DAMAGED = "damaged"
-    """A reply of the right shape with a wrong checksum."""
+    """A reply of the right shape with a wrong checksum, or replies of several at once."""
     STRANGER = "stranger"
     """A whole frame that answers something else: a late reply, or a second client on the line."""
     GLITCH = "glitch"
@@ -36,27 +42,58 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
-    """One request to send and how long to wait.
+class Ask:
+    """One question.
 
     Attributes:
-        protocol: name of the ``ProbeMaker``.
-        address: who is asked, as the protocol numbers them.
+        address: who is asked, as the site file writes it; a pattern where several may be meant.
         request: the whole frame.
+        aim: what the protocol is after with it, in a word of its own that it finds again in ``hear``.
+        parities: parities of devices that take the request for a good one; empty for that of the line.
+        pinned: of a BLIND question, the request that one parity alone takes.
+        window_s: longest wait for the first byte; None to learn it from the devices of the protocol.
+        gap_s: silence that ends what came, where ``is_whole`` does not; 0 for that of the line.
+        hasty: wait no longer than a few times what the slowest device of the protocol took so far.
+        thorough: what is asked because of it is not to be ``hasty``.
+        binding: follows the one before without a break, since a device waits for it.
+        tries: how often one that answered is asked, to see whether all its answers are whole.
+    """
+
+    address: Address
+    request: bytes
+    manner: Manner = Manner.OPEN
+    aim: str = ""
+    parities: tuple[Parity, ...] = ()
+    pinned: bytes = b""
+    window_s: float | None = None
+    gap_s: float = 0.0
+    hasty: bool = False
+    thorough: bool = False
+    binding: bool = False
+    tries: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One question at its setting and how long to wait.
+
+    Attributes:
+        protocol: name of the ``Prober``.
         line: what the port is set to.
-        parities: parities of devices that take this request for a good one.
         window_s: silence after the request, t3.5 not counted, that means nobody answers.
-        step: stage and number of the ask in it, None for a question in between.
+        step: stage and number of the question in it, None for one in between.
     """
 
     protocol: str
-    address: int
-    request: bytes
+    ask: Ask
     line: LineSettings
-    parities: tuple[Parity, ...]
-    manner: Manner
     window_s: float
     step: tuple[str, int] | None = None
+
+    @property
+    def address(self) -> Address:
+        """Who is asked."""
+        return self.ask.address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +103,11 @@ class Heard:
     Attributes:
         echo: our own request came first.
         raw: all that came after the echo.
-        frame: the reply of an ANSWER or the frame of a STRANGER, without its checksum; empty otherwise.
-        speaker: address in the frame, None if there is no frame.
+        frame: the reply of an ANSWER or the frame of a STRANGER; empty otherwise.
+        speaker: who sent the frame, None if that is not known.
+        then: what to ask next because of it, in this order, before all else.
+        who: what the speaker says of itself; the same text for the same device, however it was asked.
+        family: what it measures, as profiles say it (``class``): water, heat, gas, electricity; empty if unknown.
         answered_s: from the end of the request to the first byte after the echo, None for silence.
         took_s: the whole exchange, silence before it and a change of speed included.
     """
@@ -76,36 +116,33 @@ class Heard:
     echo: bool = False
     raw: bytes = b""
     frame: bytes = b""
-    speaker: int | None = None
+    speaker: Address | None = None
+    then: tuple[Ask, ...] = ()
+    who: str = ""
+    family: str = ""
     answered_s: float | None = None
     took_s: float = 0.0
 
 
-class ProbeMaker(Protocol):
-    """What a protocol has to offer to be scanned for."""
+class Prober(Protocol):
+    """What a protocol offers to be scanned for (``WireProtocol.prober``). Pure: no port, no time, no memory.
+
+    ``drivers/README.md``, 'Add a protocol to the scan', shows how little one needs.
+    """
 
     @property
     def protocol(self) -> str:
         """Its name, as profiles write it."""
         ...
 
-    @property
-    def addresses(self) -> Sequence[int]:
-        """Every address there is, likely ones first."""
+    def stages(self, wanted: Wanted) -> Iterable[Stage]:
+        """Give every question of the plan, grouped by setting, each with its rank."""
         ...
 
-    def exact(self, address: int) -> bytes:
-        """Give the frame of the request that every device should answer, if only with a refusal."""
+    def hear(self, ask: Ask, data: bytes) -> Heard:
+        """Tell what ``data``, all that came after ``ask``, is, and what to ask next because of it; never raises."""
         ...
 
-    def blind(self, address: int) -> tuple[bytes, Parity] | None:
-        """Give a frame that is good without parity and with that other parity too; None if there is none."""
-        ...
-
-    def hear(self, request: bytes, data: bytes) -> Heard:
-        """Tell what ``data``, all that came after ``request``, is; never raises."""
-        ...
-
-    def is_whole(self, request: bytes, data: bytes) -> bool:
+    def is_whole(self, ask: Ask, data: bytes) -> bool:
         """Tell whether ``data`` is all that will come, so that nobody has to wait on."""
         ...

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from drivers.batch import Batch, Value
 from drivers.codec.modbus_pdu import EXCEPTION_FLAG, read_request
@@ -20,7 +20,8 @@ _TEST_POINTS: Final = 3
 _MOST_TURNS: Final = 6
 _ENOUGH_WEIGHT: Final = 4.0
 _FLOAT_CHANCE: Final = 0.02  # that 32 random bits are a float inside a plausible range and not about 0
-_RECOGNISED: Final = 10.0
+RECOGNISED: Final = 10.0
+"""Weight of a mark that tells models apart."""
 _OWN_UNIT: Final = 3.0  # a register that holds the address: many makes have one, not at the same place
 _WORTH_NAMING: Final = 0.25  # of the best one's weight
 _FACTORY: Final = 1.0
@@ -118,7 +119,7 @@ async def _try(
         if read is None:
             break
         try:
-            _keep(values, await device.read(read))
+            keep(values, await device.read(read))
         except RefusedError as error:
             if not error.replanned:
                 return None
@@ -136,12 +137,13 @@ async def _try(
         factory=factory,
         plausible=plausible,
         tested=len(points),
-        shown=tuple(_shown(points[i], *values[i]) for i in sorted(values)),
+        shown=tuple(shown(points[i], *values[i]) for i in sorted(values)),
         weight=weight + _mark_weight(profile, mark) + _FACTORY * factory - 2.0 * (len(points) - plausible),
     )
 
 
-def _keep(values: dict[int, tuple[Value, int]], batch: Batch) -> None:
+def keep(values: MutableMapping[int, Any], batch: Batch) -> None:
+    """Put value and status of each point of ``batch`` into ``values``."""
     for point, value, status in zip(batch.points, batch.values, batch.statuses, strict=True):
         values[point] = (value, status)
 
@@ -170,7 +172,7 @@ def _mark_weight(profile: Profile, fits: bool | None) -> float:
         return 0.0
     if profile.fingerprint.own_unit:
         return _OWN_UNIT if fits else -_OWN_UNIT
-    return _RECOGNISED
+    return RECOGNISED
 
 
 def _test_points(profile: Profile) -> tuple[Point, ...]:
@@ -197,7 +199,8 @@ def _weight(point: Point, value: Value) -> float:
     return min(3.0, -math.log10(max(_chance(point), 1e-3)))
 
 
-def _shown(point: Point, value: Value, status: int) -> Shown:
+def shown(point: Point, value: Value, status: int) -> Shown:
+    """Give a value as evidence."""
     text: str | None
     if value is None or not is_good(status):
         text = None
@@ -214,7 +217,7 @@ def _with_certainty(found: Sequence[Proposal]) -> list[Proposal]:
     out: list[Proposal] = []
     for one in found:
         rivals = max((other.weight for other in found if other is not one), default=0.0)
-        if one.weight >= _RECOGNISED and rivals < _RECOGNISED:
+        if one.weight >= RECOGNISED and rivals < RECOGNISED:
             certainty = Certainty.RECOGNISED
         elif one.weight >= _ENOUGH_WEIGHT and one.weight > rivals:
             certainty = Certainty.LIKELY

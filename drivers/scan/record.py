@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from typing import Any, Final
 
 from drivers.profile import LineSettings, Parity
-from drivers.scan.probe import Verdict
-from drivers.scan.search import Progress, Sighting, Voice
+from drivers.scan.probe import Address, Ask, Manner, Probe, Verdict
+from drivers.scan.sighting import Progress, Sighting, Voice
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 
 class RecordError(ValueError):
@@ -22,25 +23,29 @@ def to_json(progress: Progress) -> str:
         {
             "schema": SCHEMA,
             "done": progress.done,
+            "open": [_open(probe) for probe in progress.open],
             "sightings": [
                 {
                     "protocol": s.protocol,
                     "address": s.address,
-                    "line": _line(s.line),
+                    "line": line_words(s.line),
                     "tries": s.tries,
                     "whole": s.whole,
                     "damaged": s.damaged,
                     "fastest_s": s.fastest_s,
                     "slowest_s": s.slowest_s,
                     "frame": s.frame.hex(),
+                    "who": s.who,
+                    "family": s.family,
                 }
                 for s in progress.sightings
             ],
             "voices": [
-                {"address": v.address, "line": _line(v.line), "raw": v.raw.hex(), "verdict": v.verdict.value}
+                {"address": v.address, "line": line_words(v.line), "raw": v.raw.hex(), "verdict": v.verdict.value}
                 for v in progress.voices
             ],
             "slowest_s": progress.slowest_s,
+            "refused": [line_words(line) for line in progress.refused],
             "echo": progress.echo,
             "probes": progress.probes,
         }
@@ -63,17 +68,19 @@ def from_json(text: str) -> Progress:
     try:
         return Progress(
             done={str(key): int(count) for key, count in found["done"].items()},
+            open=deque(_probe(one) for one in found["open"]),
             sightings=[_sighting(one) for one in found["sightings"]],
             voices=[
                 Voice(
-                    address=int(one["address"]),
-                    line=_settings(one["line"]),
+                    address=_address(one["address"]),
+                    line=read_line(one["line"]),
                     raw=bytes.fromhex(one["raw"]),
                     verdict=Verdict(one["verdict"]),
                 )
                 for one in found["voices"]
             ],
-            slowest_s=None if found["slowest_s"] is None else float(found["slowest_s"]),
+            slowest_s={str(name): float(seconds) for name, seconds in found["slowest_s"].items()},
+            refused=[read_line(one) for one in found["refused"]],
             echo=bool(found["echo"]),
             probes=int(found["probes"]),
         )
@@ -84,21 +91,66 @@ def from_json(text: str) -> Progress:
 def _sighting(found: dict[str, Any]) -> Sighting:
     return Sighting(
         protocol=str(found["protocol"]),
-        address=int(found["address"]),
-        line=_settings(found["line"]),
+        address=_address(found["address"]),
+        line=read_line(found["line"]),
         tries=int(found["tries"]),
         whole=int(found["whole"]),
         damaged=int(found["damaged"]),
         fastest_s=float(found["fastest_s"]),
         slowest_s=float(found["slowest_s"]),
         frame=bytes.fromhex(found["frame"]),
+        who=str(found["who"]),
+        family=str(found["family"]),
     )
 
 
-def _line(line: LineSettings) -> list[int | str]:
+def _open(probe: Probe) -> dict[str, Any]:
+    ask = probe.ask
+    return {
+        "protocol": probe.protocol,
+        "line": line_words(probe.line),
+        "window_s": probe.window_s,
+        "address": ask.address,
+        "request": ask.request.hex(),
+        "manner": ask.manner.value,
+        "aim": ask.aim,
+        "parities": [parity.value for parity in ask.parities],
+        "ask_s": ask.window_s,
+        "gap_s": ask.gap_s,
+        "flags": [ask.hasty, ask.thorough, ask.binding],
+        "tries": ask.tries,
+    }
+
+
+def _probe(found: dict[str, Any]) -> Probe:
+    hasty, thorough, binding = found["flags"]
+    ask = Ask(
+        address=_address(found["address"]),
+        request=bytes.fromhex(found["request"]),
+        manner=Manner(found["manner"]),
+        aim=str(found["aim"]),
+        parities=tuple(Parity(one) for one in found["parities"]),
+        window_s=None if found["ask_s"] is None else float(found["ask_s"]),
+        gap_s=float(found["gap_s"]),
+        hasty=bool(hasty),
+        thorough=bool(thorough),
+        binding=bool(binding),
+        tries=int(found["tries"]),
+    )
+    line, window_s = read_line(found["line"]), float(found["window_s"])
+    return Probe(protocol=str(found["protocol"]), ask=ask, line=line, window_s=window_s)
+
+
+def _address(found: object) -> Address:
+    return found if isinstance(found, int) else str(found)
+
+
+def line_words(line: LineSettings) -> list[int | str]:
+    """Write settings down."""
     return [line.baud, line.data_bits, line.parity.value, line.stop_bits]
 
 
-def _settings(found: list[Any]) -> LineSettings:
+def read_line(found: list[Any]) -> LineSettings:
+    """Read what ``line_words`` wrote; ValueError or TypeError if it is something else."""
     baud, data_bits, parity, stop_bits = found
     return LineSettings(baud=int(baud), data_bits=int(data_bits), parity=Parity(parity), stop_bits=int(stop_bits))

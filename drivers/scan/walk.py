@@ -5,25 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from drivers.scan.line import ScanLine
-from drivers.scan.probe import Heard, Probe, ProbeMaker
-from drivers.scan.search import Search, Sighting
+from drivers.errors import LinkDownError
+from drivers.scan.line import LONGEST_BYTES, ScanLine, SettingRefusedError
+from drivers.scan.probe import Heard, Probe, Prober
+from drivers.scan.search import Search
+from drivers.scan.sighting import Sighting
+
+_READOUT_BYTES = 16384  # what a device says although it was told to stop is heard to its end
 
 
-async def step(search: Search, line: ScanLine, makers: Mapping[str, ProbeMaker]) -> Sighting | None:
+async def step(search: Search, line: ScanLine, probers: Mapping[str, Prober]) -> Sighting | None:
     """Do one probe; give the device if a new one was found. Does nothing when all is done.
 
     Raises:
-        LinkDownError: the port is gone; the search can go on with a new line.
+        LinkDownError: the port is gone; the search can go on with a new line. SettingRefusedError if that is because
+            it does not take the settings, which are then not tried again.
     """
     probe = search.next()
     if probe is None:
         return None
-    return search.take(probe, await hear(probe, line, makers[probe.protocol]))
+    try:
+        heard = await hear(probe, line, probers[probe.protocol])
+    except SettingRefusedError:
+        search.give_up(probe.line)
+        raise
+    except LinkDownError:
+        search.progress.open.appendleft(probe)  # to be asked when the port is back
+        raise
+    return search.take(probe, heard)
 
 
-async def hear(probe: Probe, line: ScanLine, maker: ProbeMaker) -> Heard:
+async def hear(probe: Probe, line: ScanLine, prober: Prober) -> Heard:
     """Send a probe and sort what came."""
-    came = await line.ask(probe.request, probe.line, probe.window_s, lambda data: maker.is_whole(probe.request, data))
-    heard = maker.hear(probe.request, came.data)
+    ask = probe.ask
+    came = await line.ask(
+        ask.request,
+        probe.line,
+        probe.window_s,
+        lambda data: prober.is_whole(ask, data),
+        gap_s=ask.gap_s,
+        longest=_READOUT_BYTES if ask.binding else LONGEST_BYTES,
+    )
+    heard = prober.hear(ask, came.data)
     return replace(heard, answered_s=came.answered_s if heard.raw else None, took_s=came.took_s)

@@ -10,8 +10,9 @@ from agent.clock import SystemClock, TimerfdPause
 from drivers.profile import LineSettings
 from drivers.registry import open_stream
 from drivers.scan.line import ScanLine
-from drivers.scan.plan import Stage, factory_places, make_plan
+from drivers.scan.plan import factory_places, make_plan
 from drivers.scan.search import Search
+from drivers.scan.stage import Stage, Wanted
 from drivers.scan.walk import step
 from hil.rfc2217 import Rfc2217Line
 from hil.sim.modbus import RtuDevice
@@ -32,7 +33,7 @@ async def searched(stations: Sequence[RtuDevice], plan: Sequence[Stage], until: 
         scan = ScanLine(
             await open_stream(rig.url, LineSettings()), clock=clock, pause=pause, line=LineSettings(), slack_s=0.02
         )
-        search = Search(plan, MAKERS, switch_s=0.2)
+        search = Search(plan, switch_s=0.2)
         announced_s, began_ns = search.remaining_s(), clock.mono_ns()
         try:
             while len(found) < until and search.stage is not None:
@@ -48,14 +49,14 @@ async def searched(stations: Sequence[RtuDevice], plan: Sequence[Stage], until: 
 
 async def test_four_devices_at_factory_settings_are_found_on_a_line_with_parity() -> None:
     stations = [at(*one) for one in FACTORY_FOUR]
-    found, _, probes = await searched(stations, make_plan(MODBUS, factory=factory_places(profiles())), 4)
+    found, _, probes = await searched(stations, make_plan([MODBUS], Wanted(factory=factory_places(profiles()))), 4)
     print(f"four devices: {found}, {probes} probes")
     assert set(found) == {one[1:] for one in FACTORY_FOUR}
     assert probes < 60
 
 
 async def test_an_odd_one_is_found_by_a_probe_that_two_parities_take() -> None:
-    plan = make_plan(MODBUS, bauds=(9600, 2400), addresses=(170, 171, 172, 173, 174))
+    plan = make_plan([MODBUS], Wanted(bauds=(9600, 2400), units=(170, 171, 172, 173, 174)))
     found, announced_s, probes = await searched([at("eastron/sdm120", 173, 2400, "E")], plan, 1)
     print(f"odd one: {found}, {probes} probes, announced {announced_s:.1f} s")
     assert set(found) == {(173, 2400, "E")}

@@ -12,9 +12,12 @@ from drivers.profile_load import builtin_roots, find_profile, list_profiles, loa
 from drivers.scan.conclude import Conclusion, conclude
 from drivers.scan.line import ScanLine
 from drivers.scan.modbus import ModbusProbes
-from drivers.scan.plan import BAUDS, Stage, factory_places, make_plan
+from drivers.scan.modbus_stages import BAUDS
+from drivers.scan.plan import factory_places, make_plan
 from drivers.scan.record import from_json, to_json
-from drivers.scan.search import Progress, Search, Sighting, reckoned_s
+from drivers.scan.search import Search, reckoned_s
+from drivers.scan.sighting import Progress, Sighting
+from drivers.scan.stage import Stage, Wanted
 from drivers.scan.walk import step
 from hil.characters import Characters
 from hil.sim.images import IMAGES
@@ -58,7 +61,7 @@ class Bench:
         self.scan = ScanLine(
             ParityStream(self.line), clock=self.clock, pause=VirtualPause(self.clock), line=LineSettings()
         )
-        self.search = Search(self.plan, MAKERS, progress=self.progress)
+        self.search = Search(self.plan, progress=self.progress)
         self.announced_s = self.search.remaining_s()
 
     @property
@@ -78,18 +81,18 @@ class Bench:
 
 
 def place_of(sighting: Sighting) -> tuple[int, int, str]:
+    assert isinstance(sighting.address, int)
     return sighting.address, sighting.line.baud, sighting.line.parity.value
 
 
 def test_every_unit_has_a_request_that_two_parities_take_and_the_exact_one_fits_one_only() -> None:
-    for unit in MODBUS.addresses:
-        found = MODBUS.blind(unit)
-        assert found is not None
-        request, other = found
+    for unit in MODBUS.units:
+        ask = MODBUS.blind(unit)
         sent = Characters(stop_bits=2)
-        fits = {parity for parity in Parity if accepts(request, sent, Characters(parity=parity.value))}
-        assert fits == {Parity.NONE, other}
-        exact = MODBUS.exact(unit)
+        fits = {parity for parity in Parity if accepts(ask.request, sent, Characters(parity=parity.value))}
+        assert fits == set(ask.parities)
+        assert len(fits) == 2
+        exact = MODBUS.exact(unit).request
         for parity in Parity:
             own = characters(LineSettings(parity=parity))
             assert {p for p in Parity if accepts(exact, own, Characters(parity=p.value))} == {parity}
@@ -108,7 +111,7 @@ def brute_force_s(place: tuple[int, int, str], patience_s: float = 0.25) -> floa
     spent = 0.0
     for baud in BAUDS:
         for parity in (Parity.NONE, Parity.EVEN, Parity.ODD):
-            for unit in MODBUS.addresses:
+            for unit in MODBUS.units:
                 spent += reckoned_s(MODBUS.exact(unit), LineSettings(baud=baud, parity=parity), patience_s)
                 if (unit, baud, parity.value) == place:
                     return spent
@@ -117,7 +120,7 @@ def brute_force_s(place: tuple[int, int, str], patience_s: float = 0.25) -> floa
 
 @virtual
 async def test_four_devices_at_factory_settings_are_found_in_under_a_minute_of_line_time() -> None:
-    bench = Bench([at(*one) for one in FACTORY_FOUR], make_plan(MODBUS, factory=factory_places(profiles())))
+    bench = Bench([at(*one) for one in FACTORY_FOUR], make_plan([MODBUS], Wanted(factory=factory_places(profiles()))))
     await bench.run(until=4)
     assert bench.places == {one[1:] for one in FACTORY_FOUR}
     assert max(bench.found_at_s.values()) < 60
@@ -216,7 +219,7 @@ def searched(
 ) -> Bench:
     async def work() -> Bench:
         factory = () if addresses else factory_places(profiles())
-        plan = make_plan(MODBUS, factory=factory, addresses=addresses, bauds=bauds, deep=deep)
+        plan = make_plan([MODBUS], Wanted(factory=factory, units=addresses, bauds=bauds, deep=deep))
         bench = Bench(stations, plan, progress=progress or Progress(), echo=echo)
         await bench.run(until, most=most)
         bench.ended_s = here().time()

@@ -1,0 +1,76 @@
+"""Which profiles fit a device that a scan found: what it says of itself, and what each profile reads from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from agent.config import SiteDevice
+from drivers.clock import Clock
+from drivers.decode import decode_exchange
+from drivers.profile import Framing, LineSettings, Profile
+from drivers.profile_point import MODBUS
+from drivers.registry import build_device
+from drivers.scan.face import ScanFace
+from drivers.scan.line import ScanLine
+from drivers.scan.propose import Proposal, propose
+from drivers.scan.propose_meter import propose_meter
+from drivers.scan.search import PATIENCE_S
+from drivers.scan.sighting import Sighting, Spot
+from drivers.sources import Device
+
+_OVER_MODBUS = frozenset((MODBUS, "sunspec"))
+
+
+async def identify(
+    line: ScanLine,
+    port: str,
+    one: Sighting,
+    profiles: Sequence[Profile],
+    clock: Clock,
+    *,
+    patience_s: float = PATIENCE_S,
+) -> tuple[Proposal, ...]:
+    """Propose profiles for the device that was sighted; LinkDownError if the port is gone."""
+    face = ScanFace(line, one.line, patience_s=patience_s, name=port)
+    by_number = isinstance(one.address, int)
+
+    def make(profile: Profile) -> Device:
+        return build_device(
+            profile.protocol,
+            index=0,
+            unit=one.address if isinstance(one.address, int) else 0,
+            address="" if by_number else str(one.address),
+            profile=profile,
+            link=face,
+            clock=clock,
+            framing=Framing.RTU if by_number else None,
+            settings=one.line,
+        )
+
+    if isinstance(one.address, int):
+        return await propose(profiles, unit=one.address, settings=one.line, line=face, make_device=make)
+    return await propose_meter(
+        profiles,
+        protocol=one.protocol,
+        settings=one.line,
+        family=one.family,
+        said=_said(one),
+        make_device=make,
+    )
+
+
+def spots_of(devices: Sequence[SiteDevice], bus_line: LineSettings) -> Mapping[Spot, str]:
+    """Give where the devices of a site stand on their line, with their names."""
+    return {spot_of(device, bus_line): device.name for device in devices}
+
+
+def spot_of(device: SiteDevice, bus_line: LineSettings) -> Spot:
+    """Give where a scan would find a device of the site."""
+    line, protocol = device.line or bus_line, device.profile.protocol
+    return (MODBUS, device.unit, line) if protocol in _OVER_MODBUS else (protocol, device.address, line)
+
+
+def _said(one: Sighting) -> dict[str, str]:
+    """Give what its first answer says, as ``tidegate decode`` tells it."""
+    told = decode_exchange(one.protocol, None, one.frame).quantities
+    return {quantity.quantity: str(quantity.value) for quantity in told if quantity.value is not None}

@@ -26,7 +26,7 @@ IMPORTERS = {
     "paho": {"agent/mqtt.py"},
     "sqlite3": {"agent/outbox.py", "agent/collector/store.py"},
     "cbor2": {"agent/block/cbor.py"},
-    "cryptography": {"agent/keys.py", "agent/block/", "agent/certificates.py"},
+    "cryptography": {"agent/keys.py", "agent/block/", "agent/certificates.py", "agent/outputs/hj212_cipher.py"},
     "click": {"agent/cli/"},
     "rich": {"agent/cli/"},
     "tomlkit": {"agent/config_edit.py"},

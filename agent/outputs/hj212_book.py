@@ -1,0 +1,234 @@
+"""What there is to tell: periods that run, reports that wait, what the bureau set; kept on disk as it grows.
+
+Lives in the loop; what waits for the disk is handed to another thread. A report may be sent only when it is on disk:
+else a kill between the two would tell one period under two numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
+from fractions import Fraction
+from typing import Final, TypeAlias
+
+from agent.errors import StorageError
+from agent.outputs.hj212_journal import (
+    MOST_WAITING,
+    Journal,
+    Kept,
+    done_line,
+    lost_line,
+    record_line,
+    settings_line,
+    state_line,
+)
+from agent.outputs.hj212_packets import Numbers
+from agent.outputs.hj212_periods import FinishedPeriod, Periods, is_over, summed, whole_of
+from agent.outputs.hj212_record import Record
+from agent.outputs.hj212_requests import Past
+from agent.outputs.hj212_settings import BureauSettings, Hj212Output, Report
+from drivers.clock import Clock
+
+MOST_PACKETS: Final = 32
+"""Request numbers set aside for one report."""
+OffLoop: TypeAlias = Callable[[Callable[[], None]], Awaitable[None]]
+_STAMP: Final = "%Y%m%d%H%M%S"
+
+
+class Book:
+    """All that is to be told to one bureau.
+
+    Args:
+        site: what the site file says.
+        journal: the file.
+        zone: local time.
+        clock: where time comes from.
+
+    Attributes:
+        fault: why the disk refuses, None while it does not.
+        settings: what is in force.
+    """
+
+    def __init__(self, site: Hj212Output, journal: Journal, zone: tzinfo, clock: Clock) -> None:
+        self._site = site
+        self._journal = journal
+        self._clock = clock
+        self._kept = Kept()
+        self._lines: list[list[object]] = []
+        self._fresh: list[Record] = []
+        self._parts: dict[Report, dict[str, None]] = {Report.HOUR: {}, Report.DAY: {}}
+        self._numbers = Numbers()
+        self._state_is_due = False
+        self.fault: StorageError | None = None
+        self.settings = site.usual
+        self.periods = Periods(site.factors, zone, site.usual.minute_s)
+
+    def load(self) -> None:
+        """Read what was kept; waits for the disk. A disk that refuses is a ``fault``, and the telling goes on."""
+        try:
+            self._kept = self._journal.load()
+        except StorageError as error:
+            self.fault = error
+        kept = self._kept
+        self.settings = kept.settings or self._site.usual
+        self.periods.minute_s = self.settings.minute_s
+        self.periods.restore(kept.state)
+        for record in kept.records.values():
+            self._numbers.used(record.qn, MOST_PACKETS)
+            self._open(record)
+        for report, starts in self._parts.items():
+            for start in [start for start in starts if (report, start) in kept.records]:
+                del starts[start]
+
+    @property
+    def waiting(self) -> int:
+        """Reports without acknowledgement."""
+        return len(self._kept.waiting) + len(self._fresh)
+
+    @property
+    def lost(self) -> int:
+        """Reports that were given up."""
+        return self._kept.lost
+
+    def local(self) -> datetime:
+        """Give the time of day."""
+        return self.periods.local(self._clock.utc_ns())
+
+    def number(self, most: int = 1) -> str:
+        """Give a request number, and keep the ``most`` - 1 behind it."""
+        return self._numbers.next(self.local(), most)
+
+    def take(self, at: int, value: Fraction | None, mark: str) -> None:
+        """Take one reading of factor ``at`` in."""
+        self._finish(self.periods.take(at, value, mark, self._clock.utc_ns()))
+
+    def turn(self) -> None:
+        """Close what is over by now."""
+        now_ns = self._clock.utc_ns()
+        self._finish(self.periods.turn(now_ns))
+        self.periods.begin(now_ns)
+        self._sum_up(Report.HOUR, Report.MINUTE)
+        self._sum_up(Report.DAY, Report.HOUR)
+
+    def first(self) -> Record | None:
+        """Give the oldest report that waits and is on disk."""
+        key = next(iter(self._kept.waiting), None)
+        return None if key is None else self._kept.records[key]
+
+    def told(self, record: Record) -> None:
+        """Note that a report was acknowledged."""
+        self._kept.waiting.pop(record.key, None)
+        self._lines.append(done_line(record.key))
+
+    def past(self, asked: Past) -> tuple[Record, ...]:
+        """Give what is kept of a stretch of the past, oldest first."""
+        found = (
+            record
+            for (report, start), record in self._kept.records.items()
+            if report is asked.report and asked.first <= start <= asked.last
+        )
+        return tuple(sorted(found, key=lambda record: record.start))
+
+    def set(self, settings: BureauSettings) -> None:
+        """Do as the bureau says from now on, over restarts too."""
+        self.settings = settings
+        self.periods.minute_s = settings.minute_s
+        self._kept.settings = settings
+        self._lines.append(settings_line(settings))
+
+    def note_state(self) -> None:
+        """Let the period that runs be kept, so that a restart goes on with it."""
+        self._state_is_due = True
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something is not on disk yet."""
+        return bool(self._lines or self._fresh or self._state_is_due)
+
+    async def keep(self, off_loop: OffLoop) -> None:
+        """Bring the news to disk, then let what was made be sent. A disk that refuses holds nothing up but itself."""
+        fresh, self._fresh = self._fresh, []
+        lines, self._lines = [*self._lines, *(record_line(record) for record in fresh)], []
+        state, self._state_is_due = self._state() if self._state_is_due else [], False
+        try:
+            await off_loop(lambda: self._journal.append(lines + state))
+            self.fault = None
+        except StorageError as error:
+            self.fault = error
+            self._lines = lines + self._lines
+        self._admit(fresh)
+        if self._journal.is_long and self.fault is None:
+            await self._shorten(off_loop)
+
+    def keep_now(self) -> None:
+        """Bring the news to disk at the end; waits for it."""
+        lines = [*self._lines, *(record_line(record) for record in self._fresh), *self._state()]
+        try:
+            self._journal.append(lines)
+        except StorageError as error:
+            self.fault = error
+
+    def _state(self) -> list[list[object]]:
+        self._kept.state = self.periods.state()
+        return [state_line(self._kept.state)]
+
+    def _admit(self, fresh: Sequence[Record]) -> None:
+        for record in fresh:
+            self._kept.records[record.key] = record
+            self._kept.waiting[record.key] = None
+            if record.report not in self._site.reports:
+                self.told(record)
+        surplus = max(0, len(self._kept.waiting) - MOST_WAITING)
+        for key in list(self._kept.waiting)[:surplus]:
+            del self._kept.waiting[key]
+            self._lines.append(done_line(key))
+        if surplus:
+            self._kept.lost += surplus
+            self._lines.append(lost_line(self._kept.lost))
+
+    async def _shorten(self, off_loop: OffLoop) -> None:
+        before = self.local() - timedelta(days=self._site.keep_days)
+        self._kept.drop(f"{before:{_STAMP}}")
+        kept = replace(self._kept, records=dict(self._kept.records), waiting=dict(self._kept.waiting))
+        lines, self._lines = self._lines, []  # what they say is in ``kept`` already
+        try:
+            await off_loop(lambda: self._journal.rewrite(kept))
+        except StorageError as error:
+            self.fault = error
+            self._lines = lines + self._lines
+
+    def _finish(self, finished: FinishedPeriod | None) -> None:
+        if finished is not None:
+            qn = self.number(MOST_PACKETS)
+            self._make(Record(report=Report.MINUTE, start=finished.start, qn=qn, values=finished.values))
+
+    def _sum_up(self, whole: Report, part: Report) -> None:
+        local = self.local()
+        for start in [start for start in self._parts[whole] if is_over(start, whole, local)]:
+            del self._parts[whole][start]
+            parts = sorted(
+                (
+                    record
+                    for record in self._all()
+                    if record.report is part and whole_of(record.start, whole) == start
+                ),
+                key=lambda record: record.start,
+            )
+            self._make(summed(self._site.factors, whole, start, parts, lambda: self.number(MOST_PACKETS)))
+
+    def _make(self, record: Record) -> None:
+        """Take a new report in; of a period that was told already (the clock went back) there is no second one."""
+        if record.key not in self._kept.records and all(record.key != one.key for one in self._fresh):
+            self._fresh.append(record)
+            self._open(record)
+
+    def _open(self, record: Record) -> None:
+        whole = {Report.MINUTE: Report.HOUR, Report.HOUR: Report.DAY}.get(record.report)
+        if whole is not None:
+            start = whole_of(record.start, whole)
+            if (whole, start) not in self._kept.records:
+                self._parts[whole][start] = None
+
+    def _all(self) -> Sequence[Record]:
+        return (*self._kept.records.values(), *self._fresh)

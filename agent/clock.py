@@ -153,6 +153,11 @@ class SystemClock:
         discipline = Discipline(max_error_us=bound_us, hardware=self._hardware)
         return sample_of(self._boot, mono_ns, utc_ns, discipline)
 
+    def utc_error_ms(self) -> int | None:
+        """Bound of the error of ``utc_ns``; None if nobody ever set the clock."""
+        sample = self.sample()
+        return None if sample.utc_ms is None else sample.max_error_ms
+
     def _pair(self) -> tuple[int, int, int]:
         before_ns, utc_ns, after_ns = self.mono_ns(), self.utc_ns(), self.mono_ns()
         return before_ns, utc_ns, after_ns - before_ns

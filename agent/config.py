@@ -18,7 +18,8 @@ class SiteIdentity:
     Attributes:
         name: letters, digits, dash; shown in the collector's tables.
         label: free text for screens.
-        timezone: IANA name, for screens and exports; stored time is UTC.
+        timezone: IANA name or fixed offset (``agent.zones``), for screens, exports and the clocks of meters; stored
+            time is UTC.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Bus:
         echo: whether the adapter gives back what we send.
         retry: how often a failed exchange is repeated at once.
         adapter: lock, direction, latency and switching time of a serial adapter.
+        listen: another client polls here: readings are taken from what is overheard, and nothing is ever sent.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Bus:
     retry: int = 0
     ascii_frames: bool = False
     adapter: Adapter = field(default_factory=Adapter)
+    listen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +116,7 @@ class SiteDevice:
         line: settings that differ from the bus's, None for the bus's own.
         address: of a protocol whose addresses are texts, in the one way that the protocol writes it.
         ratios: what the site answered to the ratios of the profile, applied to ``profile`` already.
+        clock_zone: of the wall clock that the device shows; the site's if the file says nothing.
     """
 
     name: str
@@ -123,6 +127,7 @@ class SiteDevice:
     line: LineSettings | None = None
     address: str = ""
     ratios: tuple[tuple[str, Decimal], ...] = ()
+    clock_zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,10 @@ from agent.config_address import read_address
 from agent.config_ratios import Rated
 from agent.config_values import Table, nearest
 from agent.language import Language, parse
+from agent.zones import zone_of
 from drivers.adapter import Adapter, Direction
 from drivers.errors import LinkDownError, ProfileError
-from drivers.port_url import read_port, way_of
+from drivers.port_url import Way, read_port, way_of
 from drivers.profile import LineSettings, Parity, Profile
 
 SCHEMA: Final = 1
@@ -49,7 +50,7 @@ def read_site(root: Table, *, base: Path, roots: Sequence[Path], digest: bytes) 
     _ports_differ(bus_tables, buses)
     profiles: dict[str, Profile | None] = {}
     rated = Rated()
-    devices = tuple(_device(table, buses, roots, profiles, rated) for table in device_tables)
+    devices = tuple(_device(table, buses, roots, profiles, rated, identity.timezone) for table in device_tables)
     _names_differ(device_tables)
     _units_differ(device_tables, devices)
     root.close()
@@ -69,10 +70,8 @@ def read_site(root: Table, *, base: Path, roots: Sequence[Path], digest: bytes) 
 def _identity(table: Table) -> SiteIdentity:
     name = table.name()
     label = table.text("label")
-    timezone = table.text("timezone", "UTC")
+    timezone = _timezone(table, "timezone", "UTC")
     language = table.text("language", "en")
-    if timezone != "UTC":
-        _check_timezone(table, timezone)
     known = parse(language)
     if known is None:
         table.report("unknown-value", "language", key="language", value=language, known="en, zh-CN")
@@ -80,13 +79,14 @@ def _identity(table: Table) -> SiteIdentity:
     return SiteIdentity(name=name, label=label, timezone=timezone, language=known or Language.EN)
 
 
-def _check_timezone(table: Table, timezone: str) -> None:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - 0.5 MiB
-
+def _timezone(table: Table, key: str, usual: str) -> str:
+    text = table.text(key, usual)
     try:
-        ZoneInfo(timezone)
-    except (ValueError, OSError, KeyError):  # a path, a folder, a name that is not there
-        table.report("unknown-timezone", "timezone", value=timezone)
+        zone_of(text)
+    except ValueError:
+        table.report("unknown-timezone", key, value=text)
+        return "UTC"
+    return text
 
 
 def _outbox(table: Table) -> OutboxLimits:
@@ -161,7 +161,10 @@ def _bus(table: Table, base: Path) -> Bus:
         retry=table.integer("retry", 0, 0, 5),
         adapter=_adapter(table),
         ascii_frames=table.choice("framing", ("rtu", "ascii"), "rtu") == "ascii",
+        listen=table.flag("listen", False),
     )
+    if bus.listen and way_of(port) is Way.TCP:
+        table.report("listen-no-line", "listen", port=port)
     table.close()
     return bus
 
@@ -187,7 +190,12 @@ def _line(table: Table, usual: LineSettings) -> LineSettings:
 
 
 def _device(
-    table: Table, buses: Sequence[Bus], roots: Sequence[Path], profiles: dict[str, Profile | None], rated: Rated
+    table: Table,
+    buses: Sequence[Bus],
+    roots: Sequence[Path],
+    profiles: dict[str, Profile | None],
+    rated: Rated,
+    timezone: str,
 ) -> SiteDevice | None:
     name = table.name()
     bus = _known_bus(table, buses)
@@ -200,7 +208,10 @@ def _device(
         inline = table.table("line")
         line = _line(inline, bus.line if bus is not None else LineSettings())
         inline.close()
+    if bus is not None and bus.listen:
+        _check_listening(table, bus, profile, line)
     ratios = rated.answers(table, profile)
+    clock_zone = _timezone(table, "clock_zone", timezone)
     table.close()
     if profile is None or bus is None:
         return None
@@ -213,7 +224,21 @@ def _device(
         every_s=every_s,
         line=line,
         ratios=ratios,
+        clock_zone=clock_zone,
     )
+
+
+def _check_listening(table: Table, bus: Bus, profile: Profile | None, line: LineSettings | None) -> None:
+    """Report what cannot be heard on a bus that is only listened to."""
+    if line is not None and line != bus.line:
+        table.report("listen-one-setting", "line", bus=bus.name)
+    if profile is None:
+        return
+    from drivers.registry import find_listening  # noqa: PLC0415 - only such a bus needs it
+
+    listening = find_listening(profile.protocol)
+    if listening is None or listening.overheard is None:
+        table.report("listen-no-protocol", "profile", protocol=profile.protocol, profile=profile.id)
 
 
 def _known_bus(table: Table, buses: Sequence[Bus]) -> Bus | None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from agent.config import Bus, SiteDevice
 from agent.polled import Wanted
+from agent.zones import zone_of
 from drivers.clock import Clock, Pause
 from drivers.errors import LinkDownError
 from drivers.link_counters import LinkCounters
@@ -87,6 +88,7 @@ class RegistryPort:
                 clock=clock,
                 framing=framing_of(bus.port, ascii_frames=bus.ascii_frames),
                 settings=one.site.line or bus.line,
+                zone=zone_of(one.site.clock_zone),
             )
             for one in wanted
         )

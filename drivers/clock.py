@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Clock(Protocol):
@@ -14,6 +14,15 @@ class Clock(Protocol):
 
     def utc_ns(self) -> int:
         """Nanoseconds since 1970 as the system believes them; may jump either way."""
+        ...
+
+
+@runtime_checkable
+class DisciplinedClock(Clock, Protocol):
+    """A clock that knows how good its UTC is. Optional: one without this is taken to be right."""
+
+    def utc_error_ms(self) -> int | None:
+        """Bound of the error of ``utc_ns`` in milliseconds; None if nobody ever set it."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, tzinfo
 from importlib import import_module
 from types import MappingProxyType
 from typing import Final, Literal, TypeVar
@@ -100,6 +101,7 @@ def build_device(
     framing: Framing | None = None,
     settings: LineSettings | None = None,
     address: str = "",
+    zone: tzinfo = UTC,
 ) -> LinkedDevice:
     """Make the device that speaks ``protocol`` over ``link``.
 
@@ -113,6 +115,7 @@ def build_device(
         framing: how its PDUs travel; None to see it from the link.
         settings: speed and parity of this device if the line carries several.
         address: its address, where the protocol's are texts.
+        zone: of the wall clock that it shows.
 
     Raises:
         ProfileError: no such protocol, or it cannot use the profile.
@@ -127,5 +130,6 @@ def build_device(
             clock=clock,
             framing=framing,
             settings=settings,
+            zone=zone,
         )
     )

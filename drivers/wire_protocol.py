@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Protocol, TypeVar, runtime_checkable
 
 from drivers.batch import Value
@@ -83,6 +84,7 @@ class Placed:
         link: how it is asked at first; ``use`` gives it another.
         framing: how Modbus PDUs travel; None to see it from the link.
         settings: speed and parity of this device, if the line carries several.
+        zone: of the wall clock that the device shows.
     """
 
     index: int
@@ -93,6 +95,7 @@ class Placed:
     clock: Clock
     framing: Framing | None = None
     settings: LineSettings | None = None
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

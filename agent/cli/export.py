@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ from agent.cli.session import Session
 from agent.cli.verb import verb
 from agent.finding import Finding
 from agent.language import N_, Language, _, active
+from agent.zones import zone_of
 
 if TYPE_CHECKING:
     from agent.keys import NamedKey
@@ -81,18 +82,16 @@ def command(
 
 
 def _source(session: Session, db: str | None, trust: str | None) -> tuple[Path, tuple[NamedKey, ...], tzinfo]:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - start-up time
-
     from agent.keys import FileKeyStore, NamedKey, load_trust  # noqa: PLC0415
 
     keys = load_trust(Path(trust)) if trust is not None else ()
     if db is not None and keys:
-        return Path(db), keys, ZoneInfo("UTC")
+        return Path(db), keys, UTC
     site = session.load_site()
     if not keys:
         key = FileKeyStore(site.state_dir / "keys").identity()
         keys = (NamedKey(spki=key.spki, name=site.identity.name),)
-    return Path(db) if db is not None else site.state_dir / "outbox.db", keys, ZoneInfo(site.identity.timezone)
+    return Path(db) if db is not None else site.state_dir / "outbox.db", keys, zone_of(site.identity.timezone)
 
 
 def _moment(text: str | None, zone: tzinfo) -> int | None:

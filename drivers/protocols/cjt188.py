@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from drivers.batch import Batch, Value
+from drivers.batch import Batch, DeviceTime, Value
 from drivers.captured import first_frame, replies
 from drivers.codec import cjt188
 from drivers.codec.cjt188 import WAKE_UP, Cjt188Frame, read_request, reply_decoder
 from drivers.codec.cjt188_layout import canonical
 from drivers.decoded import DecodeError, DecodeFault
 from drivers.errors import RefusedError
+from drivers.meter_clock import device_time, historical, offset, offset_value, utc_ms_of
 from drivers.named_values import sealed
+from drivers.nameplate import Nameplate
 from drivers.profile import Example, Point, Profile
 from drivers.protocols import cjt188_decode
-from drivers.protocols.cjt188_place import Place, Question, check_places, place_of, reply_size, value_at
-from drivers.protocols.cjt188_scan import Cjt188Prober
+from drivers.protocols.cjt188_place import Place, Question, check_places, place_of, reply_size, shown_at, value_at
 from drivers.quality import Quality
 from drivers.sources import Read
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol, frames_on
@@ -49,7 +50,10 @@ class Cjt188Device:
         self._points = profile.points
         self._line = placed.link
         self._clock = placed.clock
+        self._zone = placed.zone
         self._settings = placed.settings
+        self._character_s = (placed.settings or profile.line).character_s
+        self._nameplate = Nameplate()
         self._timeout_s = profile.limits.turnaround_ms / 1000
         self._serial = 0
         places = [place_of(point, profile) for point in self._points]
@@ -60,6 +64,11 @@ class Cjt188Device:
     def reads(self) -> Sequence[Read]:
         """The exchanges that read every point once per period; always the same."""
         return self._reads
+
+    @property
+    def identity(self) -> str | None:
+        """See ``IdentifiedDevice``: the address that answers, and its kind of meter."""
+        return self._nameplate.text
 
     def use(self, line: AnyLink) -> None:
         """Talk over ``line`` from now on."""
@@ -74,19 +83,46 @@ class Cjt188Device:
             code = int.from_bytes(reply.data[1:3], "big")
             where = f"{self._line.name}: meter {self._address}"
             raise RefusedError(f"{where} refuses {planned.question.identifier} (status {code:04X})", code, reply.raw)
+        ours_ms = self._clock.utc_ns() // 1_000_000 - round(1000 * self._character_s * len(reply.raw))
+        if "A" not in reply.address:
+            self._nameplate.learn({"address": reply.address, "type": f"0x{reply.type:02X}"})
         data = reply.data[_HEAD:]
-        both = [_value(self._points[i], place, data) for i, place in zip(read.points, planned.places, strict=True)]
+        rows = list(zip(read.points, planned.places, strict=True))
+        both = [self._value(self._points[i], place, data, ours_ms) for i, place in rows]
+        values = tuple([value for value, _ in both])
         return Batch(
             device=self._index,
             mono_ns=mono_ns,
             points=read.points,
-            values=tuple([value for value, _ in both]),
+            values=values,
             statuses=tuple([int(status) for _, status in both]),
+            device_times=tuple(self._times(planned.places, values, data)),
         )
 
     async def probe(self) -> None:
         """Ask the first question; a refusal counts as life. Raises like ``read``."""
         await self._ask(self._planned[self._reads[0].points])
+
+    def _value(self, point: Point, place: Place, data: bytes, ours_ms: int) -> tuple[Value, int]:
+        said = value_at(place, data)
+        if said is None:
+            return None, Quality.BAD_CONFIGURATION_ERROR
+        if not place.clock:
+            return sealed(point, said)
+        meter_ms = utc_ms_of(said.value if isinstance(said.value, str) else None, self._zone)
+        return offset_value(point, offset(meter_ms, ours_ms), self._clock)
+
+    def _times(self, places: Sequence[Place], values: Sequence[Value], data: bytes) -> Iterator[DeviceTime]:
+        """Give the meter's time of each row that has one and a value."""
+        for row, (place, value) in enumerate(zip(places, values, strict=True)):
+            if value is None:
+                continue
+            if place.historical:
+                yield historical(row, None, self._zone)
+            elif place.dated or place.clock:
+                shown = shown_at(place, data)
+                if shown is not None:
+                    yield device_time(row, shown.value if isinstance(shown.value, str) else None, self._zone)
 
     async def _ask(self, planned: _Planned) -> Cjt188Frame:
         """Ask with the next serial number, which tells a late reply from that to the question before."""
@@ -102,11 +138,6 @@ class Cjt188Device:
             timeout_s=self._timeout_s,
             settings=self._settings,
         )
-
-
-def _value(point: Point, place: Place, data: bytes) -> tuple[Value, int]:
-    said = value_at(place, data)
-    return (None, Quality.BAD_CONFIGURATION_ERROR) if said is None else sealed(point, said)
 
 
 def _plan(points: Sequence[Point], places: Sequence[Place]) -> Iterator[_Planned]:
@@ -146,7 +177,8 @@ def covered(profile: Profile, example: Example) -> dict[int, Value]:
     found: dict[int, Value] = {}
     for index, point in enumerate(profile.points):
         place = place_of(point, profile)
-        said = value_at(place, frame.data[_HEAD:]) if place.question.identifier == identifier else None
+        fits = place.question.identifier == identifier and not place.clock
+        said = value_at(place, frame.data[_HEAD:]) if fits else None
         if said is not None:
             found[index] = sealed(point, said)[0]
     if not found:
@@ -175,6 +207,5 @@ PROTOCOLS: Final = {
         covered=covered,
         decoders={"cjt188": cjt188_decode.read},
         address=read_address,
-        prober=Cjt188Prober(),
     )
 }

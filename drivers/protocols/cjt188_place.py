@@ -13,6 +13,7 @@ from drivers.profile import NamedLocation, Point, Profile
 
 _KEYS: Final = (
     "di", "value", "layout", "offset", "bytes", "decimals", "unit_at", "byte", "mask", "order", "serial", "type",
+    "clock",
 )  # fmt: skip
 _IDENTIFIER: Final = re.compile(r"[0-9A-F]{4}")
 _TYPES: Final = {"water": 0x10, "heat": 0x20, "gas": 0x30}
@@ -21,6 +22,9 @@ _LAYOUTS: Final = {0x10: "water", 0x20: "heat", 0x30: "water"}
 _ORDERS: Final = {"high": False, "low": True}
 _SERIALS: Final = {"same": False, "any": True}
 _STATUS_BYTES: Final = 2
+_SETTLEMENT: Final = "_settlement"
+CLOCK: Final = "clock"
+_UNDATED: Final = (CLOCK, "status")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,9 @@ class Place:
         unit_at: where its unit byte stands, None if it has none.
         byte: of the status, None for the whole value.
         mask: bits of that byte.
+        clock: the difference of the clocks is meant; ``value`` names the meter's.
+        historical: the value is of an earlier moment than the reply, which the reply does not tell.
+        dated: the reply says when it was given, and this value is of that moment.
     """
 
     question: Question
@@ -65,6 +72,9 @@ class Place:
     unit_at: int | None = None
     byte: int | None = None
     mask: int = 0xFF
+    clock: bool = False
+    historical: bool = False
+    dated: bool = False
 
 
 def place_of(point: Point, profile: Profile) -> Place:
@@ -96,21 +106,40 @@ def place_of(point: Point, profile: Profile) -> Place:
     for key in ("offset", "decimals", "unit_at"):
         if at.has(key):
             raise at.fault(key, "goes only with bytes; else the layout says it")
+    is_clock = at.has("clock") and at.choice("clock", {"offset": True}, default=True)
+    if is_clock and (at.has("value") or identifier != METERING):
+        raise at.fault("clock", f"stands without value, under {METERING}: the layout says where it is")
     layout = at.choice("layout", {name: name for name in LAYOUTS}, _LAYOUTS.get(question.type & 0xF0, "water"))
-    value = at.text("value")
+    value = CLOCK if is_clock else at.text("value")
     if identifier == METERING and value not in {item.name for item in LAYOUTS[layout]}:
         names = ", ".join(item.name for item in LAYOUTS[layout])
         raise at.fault("value", f"is {value!r}; layout {layout!r} has {names}")
     byte = at.integer("byte", 0, _STATUS_BYTES - 1) if at.has("byte") else None
     if byte is not None and value != "status":
         raise at.fault("byte", 'goes only with value = "status"')
-    return Place(question=question, layout=layout, value=value, byte=byte, mask=at.integer("mask", 1, 0xFF, 0xFF))
+    historical = identifier != METERING or value.endswith(_SETTLEMENT)
+    return Place(
+        question=question,
+        layout=layout,
+        value=value,
+        byte=byte,
+        mask=at.integer("mask", 1, 0xFF, 0xFF),
+        clock=is_clock,
+        historical=historical,
+        dated=not historical and value not in _UNDATED,
+    )
 
 
 def check_places(profile: Profile) -> None:
     """Raise ProfileError for the first point whose place is none."""
     for point in profile.points:
         place_of(point, profile)
+
+
+def shown_at(place: Place, data: bytes) -> Quantity | None:
+    """Give what the meter's clock showed in a reply; None if such a reply does not hold it."""
+    known = None if place.size else values(place.layout, place.question.identifier, data)
+    return next((one for one in known or () if one.quantity == CLOCK), None)
 
 
 def value_at(place: Place, data: bytes) -> Quantity | None:

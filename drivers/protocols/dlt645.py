@@ -1,15 +1,16 @@
 """DL/T 645 meters, both editions, on a line they may share with Modbus devices. Only reading.
 
 Points under one identifier are read together; a block that a meter does not have is read value by value from then on.
-A reply that does not fit into one frame is fetched to its end. A refusal shows only address and function, so it is
-never learnt from a single one which of two requests it meant: a block is asked for once more before it is given up.
+A refusal shows only address and function, so it is never learnt from a single one which of two requests it meant: a
+block is asked for once more before it is given up. Demands, closed months, frozen values and load records carry the
+meter's own time.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from typing import Final
@@ -17,50 +18,55 @@ from typing import Final
 from drivers.batch import Batch, Value
 from drivers.captured import first_frame, replies
 from drivers.codec import dlt645
-from drivers.codec.dlt645 import WAKE_UP, Dlt645Frame, Edition, follow_request, read_request, reply_decoder
-from drivers.codec.dlt645_load import is_load, load_extra
+from drivers.codec.dlt645 import Edition, reply_decoder
 from drivers.decoded import DecodeError, DecodeFault
-from drivers.errors import DeviceFailedError, FrameError, RefusedError
+from drivers.errors import DeviceFailedError, RefusedError
+from drivers.meter_clock import offset_batch, without
 from drivers.named_values import sealed
+from drivers.nameplate import Nameplate
 from drivers.profile import Example, Point, Profile
 from drivers.protocols.dlt645_decode import reader
+from drivers.protocols.dlt645_dialogue import NO_SUCH_DATA, Dialogue
 from drivers.protocols.dlt645_place import Place, check_places, place_of, reply_size, value_at
-from drivers.protocols.dlt645_scan import Dlt645Prober
+from drivers.protocols.dlt645_times import Freezes, Frozen, overhead, shown, times
 from drivers.quality import Quality
 from drivers.sources import Read
-from drivers.wire_protocol import AnyLink, Placed, WireProtocol, frames_on
+from drivers.wire_protocol import AnyLink, Placed, WireProtocol
 
 _ADDRESS: Final = re.compile(r"A*[0-9]*")
 _DIGITS: Final = 12
-_NO_SUCH_DATA: Final = 0x02
-_NOT_ALLOWED: Final = 0x04
-_NAMES: Final = ((0x02, "no such data"), (0x04, "password wrong or not authorised"), (0x01, "other error"))
-_MOST_FOLLOWING: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Planned:
-    """One exchange with what belongs to it."""
+    """One exchange with what belongs to it; all its places stand under one identifier."""
 
     read: Read
-    identifier: str
     places: tuple[Place, ...]
+
+    @property
+    def place(self) -> Place:
+        """What all of them have in common."""
+        return self.places[0]
 
 
 class Dlt645Device:
-    """One meter; a ``LinkedDevice`` of ``drivers.wire_protocol``."""
+    """One meter; a ``LinkedDevice`` and an ``IdentifiedDevice``.
+
+    Its identity is the address that answers.
+    """
 
     def __init__(self, placed: Placed, edition: Edition) -> None:
         """Raise ProfileError if the profile has a place that the edition does not know."""
         profile = placed.profile
         self._index = placed.index
-        self._address = placed.address
         self._edition = edition
         self._points = profile.points
-        self._line = placed.link
         self._clock = placed.clock
-        self._settings = placed.settings
-        self._timeout_s = profile.limits.turnaround_ms / 1000
+        self._zone = placed.zone
+        self._dialogue = Dialogue(placed, edition)
+        self._freezes = Freezes()
+        self._nameplate = Nameplate()
         places = [place_of(point, edition, profile.id) for point in self._points]
         self._planned = {planned.read.points: planned for planned in _plan(self._points, places, edition)}
         self._reads = tuple(planned.read for planned in self._planned.values())
@@ -70,123 +76,108 @@ class Dlt645Device:
         """The exchanges that read every point once per period; a read that stays is the same object."""
         return self._reads
 
+    @property
+    def identity(self) -> str | None:
+        """See ``IdentifiedDevice``."""
+        return self._nameplate.text
+
     def use(self, line: AnyLink) -> None:
         """Talk over ``line`` from now on."""
-        self._line = line
+        self._dialogue.line = line
 
     async def read(self, read: Read) -> Batch:
         """Do one exchange, and those for what follows; raises as ``Device.read`` says."""
         planned = self._planned[read.points]
-        data = await self._data(planned)
+        if planned.place.clock:
+            return await self._clocks(planned)
+        told = await self._told(planned)
         mono_ns = self._clock.mono_ns()
-        both = [
-            self._value(self._points[i], place, data) for i, place in zip(read.points, planned.places, strict=True)
-        ]
+        self._nameplate.learn({"address": self._dialogue.answering})
+        both = [self._value(self._points[i], place, told.data) for i, place in _pairs(planned)]
+        values = tuple([value for value, _ in both])
         return Batch(
             device=self._index,
             mono_ns=mono_ns,
             points=read.points,
-            values=tuple([value for value, _ in both]),
+            values=values,
             statuses=tuple([int(status) for _, status in both]),
+            device_times=tuple(times(self._edition, planned.places, values, told, self._zone)),
         )
 
     async def probe(self) -> None:
         """Ask for the shortest reply; a refusal counts as life. Raises like ``read``."""
         shortest = min(self._planned.values(), key=lambda planned: planned.read.reply_bytes)
-        await self._ask(self._request(shortest.identifier), shortest.read.reply_bytes)
+        await self._dialogue.ask(shortest.place.identifier, shortest.read.reply_bytes)
+
+    async def _clocks(self, planned: _Planned) -> Batch:
+        """Compare the clocks; a meter that tells neither date nor time is none that has failed."""
+        try:
+            seen = await shown(self._dialogue, self._edition, self._clock)
+        except DeviceFailedError:
+            raise
+        except RefusedError:
+            return without(self._index, planned.read.points, self._clock.mono_ns(), Quality.BAD_NOT_SUPPORTED)
+        mono_ns = self._clock.mono_ns()
+        return offset_batch(
+            self._index, planned.read.points, self._points, mono_ns, local=seen.local, ours_ms=seen.utc_ms,
+            zone=self._zone, clock=self._clock,
+        )  # fmt: skip
 
     def _value(self, point: Point, place: Place, data: bytes) -> tuple[Value, int]:
         said = value_at(place, self._edition, data)
         return (None, Quality.BAD_CONFIGURATION_ERROR) if said is None else sealed(point, said)
 
-    async def _data(self, planned: _Planned) -> bytes:
-        """Give all that stands under an identifier."""
-        request = self._request(planned.identifier)
-        reply = await self._ask(request, planned.read.reply_bytes)
-        if reply.is_refusal and _error_word(reply) & _NO_SUCH_DATA and self._can_split(planned):
-            reply = await self._ask(request, planned.read.reply_bytes)  # the first one may have meant another request
-        if reply.is_refusal:
-            self._refused(planned, reply)
-        head = self._edition.identifier_bytes
-        tail = 1 if self._edition is Edition.V2007 else 0  # a following frame ends with its number
-        data = reply.data[head:]
-        for number in range(1, _MOST_FOLLOWING):
-            if not reply.more_follows:
-                return data
-            request = follow_request(self._edition, self._address, planned.identifier, number)
-            reply = await self._ask(request, dlt645.OVERHEAD + len(reply.data))
-            if reply.is_refusal:
-                self._refused(planned, reply)
-            data += reply.data[head : len(reply.data) - tail]
-        raise FrameError(f"{self._where} does not come to the end of {planned.identifier}", reply.raw)
-
-    async def _ask(self, request: bytes, reply_bytes: int) -> Dlt645Frame:
-        return await frames_on(self._line).exchange(
-            WAKE_UP + request,
-            reply_decoder(request, self._edition),
-            reply_bytes=reply_bytes,
-            timeout_s=self._timeout_s,
-            settings=self._settings,
-        )
-
-    def _request(self, identifier: str) -> bytes:
-        extra = load_extra(1) if self._edition is Edition.V2007 and is_load(identifier) else b""
-        return read_request(self._edition, self._address, identifier, extra)
-
-    @property
-    def _where(self) -> str:
-        return f"{self._line.name}: meter {self._address}"
-
-    def _refused(self, planned: _Planned, reply: Dlt645Frame) -> None:
-        code = _error_word(reply)
-        name = next((name for bit, name in _NAMES if code & bit), "no reason")
-        sentence = f"{self._where} refuses {planned.identifier}: {name} (error word {code:02X})"
-        if not code & (_NO_SUCH_DATA | _NOT_ALLOWED):
-            raise DeviceFailedError(sentence, code, reply.raw)
-        replanned = code & _NO_SUCH_DATA != 0 and self._can_split(planned)
-        if replanned:
+    async def _told(self, planned: _Planned) -> Frozen:
+        """Give all that stands under an identifier; a block that the meter lacks is read in parts from then on."""
+        place, size = planned.place, planned.read.reply_bytes
+        can_split = planned.read in self._reads and all(one.single for one in planned.places)
+        try:
+            if place.stamp:
+                rest = overhead(self._edition)
+                return await self._freezes.read(self._dialogue, place, size, again=can_split, rest=rest)
+            return Frozen(await self._dialogue.data(place.identifier, size, again=can_split), None)
+        except DeviceFailedError:
+            raise
+        except RefusedError as error:
+            if not (error.exception & NO_SUCH_DATA and can_split):
+                raise
             self._split(planned)
-        raise RefusedError(sentence, code, reply.raw, replanned=replanned)
-
-    def _can_split(self, planned: _Planned) -> bool:
-        return planned.read in self._reads and all(place.single for place in planned.places)
+            raise RefusedError(str(error), error.exception, error.raw, replanned=True) from error
 
     def _split(self, planned: _Planned) -> None:
         """Read the values of a block one by one from now on."""
-        singles = [
-            (i, Place(identifier=place.single)) for i, place in zip(planned.read.points, planned.places, strict=True)
-        ]
+        singles = [(i, replace(place, identifier=place.single, item=0, single="")) for i, place in _pairs(planned)]
         parts = [_planned(self._edition, planned.read.period_s, [single]) for single in singles]
         at = self._reads.index(planned.read)
         self._planned |= {part.read.points: part for part in parts}
         self._reads = (*self._reads[:at], *(part.read for part in parts), *self._reads[at + 1 :])
 
 
-def _error_word(reply: Dlt645Frame) -> int:
-    return reply.data[0] if reply.data else 0
+def _pairs(planned: _Planned) -> Iterator[tuple[int, Place]]:
+    return zip(planned.read.points, planned.places, strict=True)
 
 
 def _plan(points: Sequence[Point], places: Sequence[Place], edition: Edition) -> Iterator[_Planned]:
     """Read together what stands under one identifier and is wanted equally often."""
 
-    def group(index: int) -> tuple[float, str]:
-        return points[index].period_s, places[index].identifier
+    def group(index: int) -> tuple[float, str, bool]:
+        return points[index].period_s, places[index].identifier, places[index].clock
 
-    for (period_s, _), indexes in groupby(sorted(range(len(points)), key=group), key=group):
+    for (period_s, *_), indexes in groupby(sorted(range(len(points)), key=group), key=group):
         yield _planned(edition, period_s, [(i, places[i]) for i in indexes])
 
 
 def _planned(edition: Edition, period_s: float, both: Sequence[tuple[int, Place]]) -> _Planned:
     places = tuple(place for _, place in both)
     identifier = places[0].identifier
-    overhead = len(WAKE_UP) + dlt645.OVERHEAD + edition.identifier_bytes
+    around = overhead(edition)
     read = Read(
         points=tuple(i for i, _ in both),
         period_s=period_s,
-        request_bytes=overhead,
-        reply_bytes=overhead + reply_size(edition, identifier, places),
+        request_bytes=around,
+        reply_bytes=around + reply_size(edition, identifier, places),
     )
-    return _Planned(read=read, identifier=identifier, places=places)
+    return _Planned(read=read, places=places)
 
 
 def covered(profile: Profile, example: Example, edition: Edition) -> dict[int, Value]:
@@ -208,6 +199,8 @@ def covered(profile: Profile, example: Example, edition: Edition) -> dict[int, V
     found: dict[int, Value] = {}
     for index, point in enumerate(profile.points):
         place = place_of(point, edition, profile.id)
+        if place.clock:
+            continue
         if identifier == place.single:
             place = Place(identifier=identifier)
         said = value_at(place, edition, frame.data[size:]) if place.identifier == identifier else None
@@ -244,7 +237,6 @@ def _protocol(edition: Edition) -> WireProtocol:
         covered=partial(covered, edition=edition),
         decoders={edition.value: reader(edition)},
         address=read_address,
-        prober=Dlt645Prober(edition),
     )
 
 

@@ -10,22 +10,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from functools import partial
 from itertools import groupby
 from typing import Final
 
 from drivers.batch import Batch, Value
+from drivers.clock import Clock
 from drivers.codec.iec62056_21 import IecFrame, Kind, encode
 from drivers.codec.iec62056_21_baud import Identification, Mode, parse_identification
 from drivers.codec.iec62056_21_reply import IecReplyDecoder
 from drivers.codec.seven_bit import with_parity
 from drivers.decoded import DecodeError, DecodeFault, Quantity
 from drivers.errors import DriverError, FrameError
+from drivers.meter_clock import OFFSET, offset, offset_value
 from drivers.named_values import NOTHING, sealed
+from drivers.nameplate import Nameplate
 from drivers.profile import Example, LineSettings, Parity, Point, Profile
 from drivers.protocols.iec62056_21_decode import read_iec, read_iec_request, said
 from drivers.protocols.iec62056_21_place import ANY, Place, check_places, place_of, read_address
-from drivers.protocols.iec62056_21_scan import IecProber
+from drivers.protocols.iec62056_21_times import nameplate, shown_ms, times
 from drivers.sources import Read
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol, frames_on
 
@@ -48,14 +52,19 @@ class _Planned:
     points: tuple[Point, ...]
     places: tuple[Place, ...]
 
-    def batch(self, device: int, mono_ns: int, found: Mapping[str, Quantity]) -> Batch:
-        both = [sealed(point, place.find(found)) for point, place in zip(self.points, self.places, strict=True)]
+    def batch(self, device: int, mono_ns: int, found: Mapping[str, Quantity], zone: tzinfo, clock: Clock) -> Batch:
+        both = [
+            sealed(point, place.find(found)) if place.obis is not None else offset_value(point, found[OFFSET], clock)
+            for point, place in zip(self.points, self.places, strict=True)
+        ]
+        values = tuple([value for value, _ in both])
         return Batch(
             device=device,
             mono_ns=mono_ns,
             points=self.read.points,
-            values=tuple([value for value, _ in both]),
+            values=values,
             statuses=tuple([int(status) for _, status in both]),
+            device_times=tuple(times(self.places, values, found, zone)),
         )
 
 
@@ -73,6 +82,9 @@ class IecDevice:
         self._index = placed.index
         self._line = placed.link
         self._clock = placed.clock
+        self._zone = placed.zone
+        self._nameplate = Nameplate()
+        self._shown_ms = 0
         self._start = placed.settings or profile.line
         self._pushing = pushing
         self._address = "" if placed.address == ANY else placed.address
@@ -87,6 +99,11 @@ class IecDevice:
         """One readout for the points of each period."""
         return self._reads
 
+    @property
+    def identity(self) -> str | None:
+        """See ``IdentifiedDevice``: its identification line, and serial number and firmware of its readout."""
+        return self._nameplate.text
+
     def use(self, line: AnyLink) -> None:
         """Talk over ``line`` from now on."""
         self._line = line
@@ -94,14 +111,17 @@ class IecDevice:
     async def read(self, read: Read) -> Batch:
         """Do one session; raises as ``Device.read`` says."""
         found = await self._readout()
-        return self._planned[read.points].batch(self._index, self._clock.mono_ns(), found)
+        mono_ns = self._clock.mono_ns()
+        self._nameplate.learn(nameplate(found))
+        found[OFFSET] = offset(shown_ms(found, self._zone), self._shown_ms)
+        return self._planned[read.points].batch(self._index, mono_ns, found, self._zone, self._clock)
 
     async def probe(self) -> None:
         """Do a whole session, since a meter left alone after its identification talks on at 300 Bd. Like ``read``."""
         await self._readout()
 
     async def _readout(self) -> dict[str, Quantity]:
-        frames = [await self._ask(Kind.TELEGRAM, self._readout_bytes)] if self._pushing else await self._session()
+        frames = [await self._telegram()] if self._pushing else await self._session()
         found: dict[str, Quantity] = {}
         for frame in frames:
             try:
@@ -111,9 +131,15 @@ class IecDevice:
         self._readout_bytes = max(_READOUT_BYTES, round(_ROOM * sum(len(frame.raw) for frame in frames)))
         return found
 
+    async def _telegram(self) -> IecFrame:
+        frame = await self._ask(Kind.TELEGRAM, self._readout_bytes)
+        self._shown_ms = self._clock.utc_ns() // 1_000_000 - round(1000 * self._start.character_s * len(frame.raw))
+        return frame
+
     async def _session(self) -> list[IecFrame]:
         """Sign on, agree on a speed and give the identification and all blocks of the readout."""
         hello = await self._ask(Kind.SIGN_ON, _IDENTIFICATION_BYTES, self._address)
+        self._shown_ms = self._clock.utc_ns() // 1_000_000  # a readout lasts long: its clock is of its beginning
         meter = parse_identification(hello.text)
         if meter.mode is Mode.C:
             await asyncio.sleep(meter.reaction_s)
@@ -122,8 +148,10 @@ class IecDevice:
             while frames[-1].more and len(frames) < _MOST_BLOCKS:
                 now = self._at(meter.baud) if meter.mode is not Mode.A else self._start
                 frames.append(await self._ask(Kind.ACK, self._readout_bytes, settings=now))
-        except DriverError:
+        except DriverError as error:
             self._failures += 1
+            if isinstance(error, FrameError):
+                self._readout_bytes = min(_READOUT_BYTES, 2 * self._readout_bytes)  # cut off: it may have grown
             raise
         self._failures = 0
         return frames
@@ -156,7 +184,7 @@ class IecDevice:
             request = with_parity(request)
         return await frames_on(self._line).exchange(
             request,
-            IecReplyDecoder(kind, self._address),
+            IecReplyDecoder(kind, self._address, request=request),
             reply_bytes=reply_bytes,
             timeout_s=self._timeout_s,
             settings=settings or start,
@@ -201,7 +229,6 @@ PROTOCOLS: Final = {
         decoders={"iec62056-21": read_iec},
         request_decoders={"iec62056-21": read_iec_request},
         address=read_address,
-        prober=IecProber(),
     ),
     "iec62056-21-push": WireProtocol(
         build=partial(IecDevice, pushing=True),

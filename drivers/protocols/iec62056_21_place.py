@@ -10,10 +10,11 @@ from typing import Final
 
 from drivers.codec.iec62056_21_data import Obis, parse_obis
 from drivers.decoded import Quantity
+from drivers.meter_clock import OFFSET
 from drivers.named_values import NOTHING
 from drivers.profile import Kind, NamedLocation, Point, Profile
 
-_KEYS: Final = ("obis", "part")
+_KEYS: Final = ("obis", "part", "clock")
 _PARTS: Final = re.compile(r"time|[2-9]")
 _ADDRESS: Final = re.compile(r"[0-9A-Z]{1,32}")
 _DIGITS: Final = re.compile(r"[0-9]{1,30}")
@@ -27,13 +28,13 @@ class Place:
 
     Attributes:
         id: as the profile writes it.
-        obis: the same taken apart; the meter may send it longer or shorter.
+        obis: the same taken apart; the meter may send it longer or shorter. None for the difference of the clocks.
         suffix: ``.time`` or ``#2`` for a group beside the value.
         amount: whether a row of digits is a number here rather than a text.
     """
 
     id: str
-    obis: Obis
+    obis: Obis | None
     suffix: str
     amount: bool
 
@@ -47,7 +48,7 @@ class Place:
         return found
 
     def _is_meant(self, name: str) -> bool:
-        if not name.endswith(self.suffix):
+        if self.obis is None or not name.endswith(self.suffix):
             return False
         other = parse_obis(name[: len(name) - len(self.suffix)])
         return other is not None and self.obis.fits(other)
@@ -57,6 +58,10 @@ def place_of(point: Point, where: str) -> Place:
     """Read where a point stands; ProfileError if it is no id of a data set."""
     assert isinstance(point.place, NamedLocation)  # the profile names this protocol
     at = point.place.fields(f"{where}: point[{point.name}].at", _KEYS)
+    if at.has("clock") and at.choice("clock", {"offset": True}, default=True):
+        if at.has("obis"):
+            raise at.fault("clock", "stands without obis: the meter's own is 1.0.0, or 0.9.1 with 0.9.2")
+        return Place(id=OFFSET, obis=None, suffix="", amount=False)
     name = at.text("obis")
     obis = parse_obis(name)
     if obis is None:

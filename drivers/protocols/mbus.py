@@ -7,7 +7,7 @@ does not follow a good one begins with SND_NKE, after which the meter starts ane
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -19,15 +19,17 @@ from drivers.codec.mbus_record import parse_records
 from drivers.codec.mbus_search import select_request
 from drivers.decoded import DecodeError, DecodeFault, Quantity
 from drivers.errors import DeviceFailedError, FrameError, RefusedError
+from drivers.meter_clock import OFFSET, offset, offset_value, utc_ms_of
 from drivers.named_values import columns, sealed
+from drivers.nameplate import Nameplate
 from drivers.profile import Example, Point, Profile
 from drivers.protocols.mbus_decode import answers, quantities, read_mbus, read_mbus_request
 from drivers.protocols.mbus_place import check_records, is_meant, read_address, record_of, secondary_address
-from drivers.protocols.mbus_scan import MbusProber
+from drivers.protocols.mbus_times import shown, times
 from drivers.sources import Read
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol, frames_on
 
-_ACK_BYTES: Final = 1
+_ACK_BYTES: Final = 8  # one, and room for the glitches around it that an adapter hands over with it
 _MOST_TELEGRAMS: Final = 32
 _ANSWER_BITS: Final = 330  # EN 13757-2, 5.7.2: the meter answers within this and 50 ms
 _ANSWER_S: Final = 0.05
@@ -56,6 +58,9 @@ class MbusDevice:
         self._index = placed.index
         self._line = placed.link
         self._clock = placed.clock
+        self._zone = placed.zone
+        self._character_s = (placed.settings or profile.line).character_s
+        self._nameplate = Nameplate()
         self._settings = placed.settings
         self._meter = secondary_address(placed.address)
         self._address = SELECTED if self._meter is not None else int(placed.address)
@@ -72,6 +77,11 @@ class MbusDevice:
         """One readout for the points of each period."""
         return self._reads
 
+    @property
+    def identity(self) -> str | None:
+        """See ``IdentifiedDevice``: what the header of its telegrams says."""
+        return self._nameplate.text
+
     def use(self, line: AnyLink) -> None:
         """Talk over ``line`` from now on."""
         self._line = line
@@ -80,30 +90,50 @@ class MbusDevice:
     async def read(self, read: Read) -> Batch:
         """Do one readout, all its telegrams; raises as ``Device.read`` says."""
         planned = self._planned[read.points]
-        said = await self._readout()
+        said, ours_ms = await self._readout()
         mono_ns = self._clock.mono_ns()
+        self._nameplate.learn(_nameplate(said))
         values, statuses = columns(planned.points, planned.records, said)
-        return Batch(device=self._index, mono_ns=mono_ns, points=read.points, values=values, statuses=statuses)
+        if OFFSET in planned.records:
+            clock = shown(said)
+            meter_ms = None if clock is None else utc_ms_of(str(clock.value), self._zone)
+            at = planned.records.index(OFFSET)
+            value, status = offset_value(planned.points[at], offset(meter_ms, ours_ms), self._clock)
+            values = (*values[:at], value, *values[at + 1 :])
+            statuses = (*statuses[:at], status, *statuses[at + 1 :])
+        return Batch(
+            device=self._index,
+            mono_ns=mono_ns,
+            points=read.points,
+            values=values,
+            statuses=statuses,
+            device_times=tuple(times(planned.points, planned.records, values, said, self._zone)),
+        )
 
     async def probe(self) -> None:
         """Select the meter, or bring it to its beginning. Raises like ``read``."""
         await self._begin()
 
-    async def _readout(self) -> dict[str, Quantity]:
+    async def _readout(self) -> tuple[dict[str, Quantity], int]:
+        """Give what all telegrams say, and our UTC, milliseconds, when the first one began."""
         if not self._in_step or self._meter is not None:
             await self._begin()
         self._in_step = False
         said: dict[str, Quantity] = {}
         seen: dict[str, int] = {}
+        began_ms = 0
         for _ in range(_MOST_TELEGRAMS):
             frame = await self._data()
+            began_ms = began_ms or (
+                self._clock.utc_ns() // 1_000_000 - round(1000 * self._character_s * len(frame.raw))
+            )
             try:
                 said = {one.quantity: one for one in quantities(frame, seen)} | said
             except DecodeError as error:
                 raise FrameError(f"{self._where}: {error.detail}", frame.raw) from error
             if not _more(frame):
                 self._in_step = True
-                return said
+                return said, began_ms
         raise FrameError(f"{self._where} does not come to the end of its telegrams")
 
     async def _begin(self) -> None:
@@ -155,6 +185,13 @@ def _header_of(frame: MbusFrame, where: str) -> SecondaryAddress | None:
         raise FrameError(f"{where}: {error}", frame.raw) from error
 
 
+def _nameplate(said: Mapping[str, Quantity]) -> dict[str, str | None]:
+    """Give who sent the telegrams; the id is the serial number, or what was set in its place."""
+    parts = {"serial": "id", "manufacturer": "manufacturer", "version": "version", "medium": "medium"}
+    found = {part: said[name].value for part, name in parts.items() if name in said}
+    return {part: None if value is None else str(value) for part, value in found.items()}
+
+
 def _more(frame: MbusFrame) -> bool:
     """Tell whether another telegram carries on; the frame has been read, so its records are whole."""
     if frame.ci in (None, Ci.FIXED):
@@ -199,6 +236,5 @@ PROTOCOLS: Final = {
         decoders={"mbus": read_mbus},
         request_decoders={"mbus": read_mbus_request},
         address=read_address,
-        prober=MbusProber(),
     )
 }

@@ -7,11 +7,12 @@ from typing import Final
 
 from drivers.codec.mbus import EVERY, LAST_PRIMARY
 from drivers.codec.mbus_header import SecondaryAddress
+from drivers.meter_clock import OFFSET
 from drivers.profile import NamedLocation, Point, Profile
 from drivers.profile_fields import hint
 from drivers.protocols.mbus_meaning import names
 
-_KEYS: Final = ("record",)
+_KEYS: Final = ("record", "clock")
 _OTHERS: Final = (
     "id", "manufacturer", "version", "medium", "access_no", "status", "manufacturer_data", "counter1", "counter2",
     "counter1_raw", "counter2_raw",
@@ -25,9 +26,13 @@ _SECONDARY: Final = re.compile(r"([0-9A-F]{8})(?:\.([A-Z]{3}|\*)\.([0-9A-F]{2}|\
 
 
 def record_of(point: Point, where: str) -> str:
-    """Give the name of the record that holds a point; ProfileError if no record can have it."""
+    """Give the record that holds a point by its name, OFFSET for the clocks; ProfileError if no record can have it."""
     assert isinstance(point.place, NamedLocation)  # the profile names this protocol
     at = point.place.fields(f"{where}: point[{point.name}].at", _KEYS)
+    if at.has("clock") and at.choice("clock", {"offset": True}, default=True):
+        if at.has("record"):
+            raise at.fault("clock", "stands without record: the meter's own is the record datetime")
+        return OFFSET
     record = at.text("record")
     known = (*names(), *_OTHERS)
     found = _RECORD.fullmatch(record)

@@ -12,6 +12,7 @@ from typing import Final
 from hil.characters import Characters
 from hil.faults import Fault, Injector
 from hil.sim.motion import load, wander
+from hil.sim.wall import Wall, digits_of
 from hil.wire import Reply
 
 _NS: Final = 1_000_000_000
@@ -100,8 +101,12 @@ class Cjt188Meter:
         status: bytes = b"\x00\x00",
         rates: Mapping[Fault, float] | None = None,
         seed: int = 0,
+        wall: Wall | None = None,
     ) -> None:
-        """Take address, type, numbers and the time at which their own time is 0; ``clock`` as on the wire."""
+        """Take address, type, numbers and the time at which their own time is 0.
+
+        ``clock`` is what it shows, as on the wire, ``wall`` one that goes.
+        """
         self.address = address
         self.type = type_
         self.cells = cells
@@ -117,6 +122,7 @@ class Cjt188Meter:
         self._settings = settings
         self._wakes = wakes
         self._clock = clock
+        self.wall = wall
         self._injector = Injector(seed, rates)
 
     @property
@@ -146,7 +152,7 @@ class Cjt188Meter:
             return None
         self.heard += 1
         t = self.time_s(now_ns)
-        answer = self._answer(control, data, t)
+        answer = self._answer(control, data, now_ns)
         held = tuple((cell.name, shown) for cell in self.cells if (shown := cell.shown(t)) is not None)
         tells = answer[9 + self._wakes] == 0x81
         fault = self._injector.pick(self.heard)
@@ -155,14 +161,18 @@ class Cjt188Meter:
     def stray(self, frame_: bytes, now_ns: int) -> bytes | None:
         """Give this meter's own, valid answer to a request that was meant for another."""
         parts = taken_apart(frame_)
-        return self._answer(parts[2], parts[3], self.time_s(now_ns)) if parts is not None and self.alive else None
+        return self._answer(parts[2], parts[3], now_ns) if parts is not None and self.alive else None
 
-    def _answer(self, control: int, data: bytes, t: float) -> bytes:
+    def _shown(self, now_ns: int) -> bytes:
+        return self._clock if self.wall is None else digits_of(self.wall(now_ns), "%Y%m%d%H%M%S")
+
+    def _answer(self, control: int, data: bytes, now_ns: int) -> bytes:
         serial = bytes([(self.heard + 100) % 256]) if self.own_serial else data[2:3]
         if control == 0x01 and data[:2] in (b"\x90\x1f", b"\x1f\x90"):
+            t = self.time_s(now_ns)
             numbers = b"".join(cell.sent(t) for cell in self.cells)
             name = b"\x1f\x90" if self.low_first else b"\x90\x1f"
-            control, reply = 0x81, name + serial + numbers + self._clock + self.status
+            control, reply = 0x81, name + serial + numbers + self._shown(now_ns) + self.status
         elif control == 0x03:
             control, reply = 0x83, data[:2] + serial
         else:

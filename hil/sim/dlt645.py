@@ -12,6 +12,7 @@ from typing import Final
 from hil.characters import Characters
 from hil.faults import Fault, Injector
 from hil.sim.motion import load, wander
+from hil.sim.wall import Wall, digits_of
 from hil.wire import Reply
 
 _NS: Final = 1_000_000_000
@@ -19,6 +20,9 @@ _ANY: Final = 0xAA
 _EVERYBODY: Final = b"\x99" * 6
 LINE: Final = Characters(baud=2400, parity="E")
 """What a meter leaves its factory with: 2400 Bd, even parity, one stop bit."""
+
+_CLOCK: Final = {"04000101": "%y%m%d0%w", "04000102": "%H%M%S", "C010": "%y%m%d0%w", "C011": "%H%M%S"}
+"""Date with weekday, and time (2007: annex A, table A.5; 1997: table A.4)."""
 
 NO_DATA: Final = 0x02
 NOT_ALLOWED: Final = 0x04
@@ -94,6 +98,7 @@ class Dlt645Meter:
         heard: good requests addressed to it.
         damaged: frames that it could not read.
         frozen: how often it was told to freeze; the clock that was set, the last one.
+        wall: what its clock shows; None for a meter without one.
     """
 
     def __init__(
@@ -110,6 +115,7 @@ class Dlt645Meter:
         answers_as_asked: bool = False,
         rates: Mapping[Fault, float] | None = None,
         seed: int = 0,
+        wall: Wall | None = None,
     ) -> None:
         """Take the address, the memory and the time at which the memory's own time is 0."""
         self.address = address
@@ -123,6 +129,7 @@ class Dlt645Meter:
         self.damaged = 0
         self.frozen = 0
         self.clock_set = b""
+        self.wall = wall
         self._wire_address = bytes.fromhex(address)[::-1]
         self._began_ns = began_ns
         self._turnaround_ns = turnaround_ns
@@ -159,7 +166,7 @@ class Dlt645Meter:
         if any(theirs not in (_ANY, mine) for theirs, mine in zip(address, self._wire_address, strict=True)):
             return None
         self.heard += 1
-        answer, reply, held = self._serve(control, data, self.time_s(now_ns))
+        answer, reply, held = self._serve(control, data, now_ns)
         sender = address if self.answers_as_asked else self._wire_address
         return Reply(
             data=b"\xfe" * self.wakes + frame(sender, answer, reply),
@@ -173,7 +180,7 @@ class Dlt645Meter:
         parts = taken_apart(frame_)
         if parts is None or not self.alive:
             return None
-        answer, reply, _ = self._serve(parts[1], parts[2], self.time_s(now_ns))
+        answer, reply, _ = self._serve(parts[1], parts[2], now_ns)
         return b"\xfe" * self.wakes + frame(self._wire_address, answer, reply)
 
     def _everybody(self, control: int, data: bytes) -> None:
@@ -182,20 +189,22 @@ class Dlt645Meter:
         elif control == 0x16 and self.later:
             self.frozen += 1
 
-    def _serve(self, control: int, data: bytes, t: float) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
+    def _serve(self, control: int, data: bytes, now_ns: int) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
         """Give control byte and data of the answer, and (quantity, value) of everything it tells."""
         read, follow = (0x11, 0x12) if self.later else (0x01, 0x02)
         size = 4 if self.later else 2
         if control == 0x13 and self.later and not data:
             return 0x93, self._wire_address, ()
         if control == read and len(data) >= size:
-            return self._read(control, data[:size], t)
+            return self._read(control, data[:size], now_ns)
         if control == follow and len(data) >= size:
             return self._follow(control, data, size)
         return control | 0xC0, bytes([NOT_ALLOWED]), ()
 
-    def _read(self, control: int, identifier: bytes, t: float) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
-        name = identifier[::-1].hex().upper()
+    def _read(self, control: int, identifier: bytes, now_ns: int) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
+        name, t = identifier[::-1].hex().upper(), self.time_s(now_ns)
+        if self.wall is not None and name in _CLOCK:
+            return control | 0x80, identifier + digits_of(self.wall(now_ns), _CLOCK[name]), ()
         cells = self.memory.get(name)
         if cells is None:
             return control | 0xC0, bytes([NO_DATA]), ()

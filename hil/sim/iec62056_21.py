@@ -9,11 +9,14 @@ from typing import Final
 from hil.characters import Characters
 from hil.faults import Fault, Injector
 from hil.sim.motion import load, wander
+from hil.sim.wall import Wall
 from hil.wire import Reply
 
 _NS: Final = 1_000_000_000
 LINE: Final = Characters(baud=300, parity="E", data_bits=7)
 """How every session begins: 300 Bd, seven bits, even parity."""
+BREAK: Final = b"\x01B0\x03q"
+"""Sign-off: SOH B0 ETX and its BCC (6.3.4)."""
 _SPEEDS: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
 
 
@@ -64,9 +67,11 @@ class IecMeter:
         offered: the speed that it offers, as the character of its identification.
         cells: what it holds.
         texts: data sets that never change, in front of the others.
+        wall: what its clock shows, sent as 0.9.1 and 0.9.2; None for a meter without one.
         alive: False plays dead.
         deaf_at: speeds at which its head cannot send; it answers there with nothing.
         sessions: sign-ons heard; readouts given, at which speeds.
+        breaks: how often it was told that the session is over.
     """
 
     def __init__(
@@ -81,15 +86,18 @@ class IecMeter:
         settings: Characters = LINE,
         rates: Mapping[Fault, float] | None = None,
         seed: int = 0,
+        wall: Wall | None = None,
     ) -> None:
         """Take the content and the time at which the content's own time is 0."""
         self.address = address
         self.offered = offered
         self.cells = cells
         self.texts = texts or f"F.F(00000000)\r\n0.0.0({address})\r\n"
+        self.wall = wall
         self.alive = True
         self.deaf_at: frozenset[int] = frozenset()
         self.sessions = 0
+        self.breaks = 0
         self.readouts: list[int] = []
         self._began_ns = began_ns
         self._turnaround_ns = turnaround_ns
@@ -113,12 +121,16 @@ class IecMeter:
         return self._settings
 
     def hear(self, frame: bytes, now_ns: int) -> Reply | None:
-        """Answer a sign-on with the identification and, within 1.5 s of that, an option with the readout."""
+        """Answer a sign-on with the identification and, within 1.5 s of that and no break, an option with the readout."""
         if not self.alive:
             return None
         text = frame.decode("latin-1")
         if text.startswith("/?") and text.endswith("!\r\n"):
             return self._identify(text[2:-3], now_ns)
+        if frame == BREAK:
+            self.breaks += 1
+            self._waits_until_ns = -1
+            return None
         if len(text) == 6 and text[0] == "\x06" and text.endswith("\r\n") and now_ns <= self._waits_until_ns:
             return self._read_out(text[1:4], now_ns)
         return None
@@ -142,7 +154,8 @@ class IecMeter:
             return None
         self.readouts.append(baud)
         t = max(0, now_ns - self._began_ns) / _NS
-        body = self.texts + "".join(cell.sent(t) for cell in self.cells) + "!\r\n"
+        clock = "" if self.wall is None else self.wall(now_ns).strftime("0.9.1(%H%M%S)\r\n0.9.2(%y%m%d)\r\n")
+        body = self.texts + clock + "".join(cell.sent(t) for cell in self.cells) + "!\r\n"
         held = tuple((cell.name, cell.shown(t)) for cell in self.cells)
         return self._reply(checked(body), held, replace(self._settings, baud=baud))
 

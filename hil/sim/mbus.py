@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from hil.characters import Characters
 from hil.faults import Fault, Injector
 from hil.sim.motion import load, wander
+from hil.sim.wall import Wall
 from hil.wire import Reply
 
 _NS: Final = 1_000_000_000
@@ -88,6 +90,7 @@ class MbusMeter:
         primary: its primary address.
         identity: ID, manufacturer, version and medium, as the eight bytes of its header.
         telegrams: what it sends, one list of records for each telegram.
+        wall: what its clock shows, sent as type F in the first telegram; None for a meter without one.
         selected: whether it has been selected by its secondary address.
         alive: False plays dead.
         error: application error that it answers with instead of data; None to answer.
@@ -106,11 +109,13 @@ class MbusMeter:
         settings: Characters = LINE,
         rates: Mapping[Fault, float] | None = None,
         seed: int = 0,
+        wall: Wall | None = None,
     ) -> None:
         """Take addresses, content and the time at which the content's own time is 0."""
         self.primary = primary
         self.identity = identity
         self.telegrams = telegrams
+        self.wall = wall
         self.selected = False
         self.alive = True
         self.error: int | None = None
@@ -150,7 +155,7 @@ class MbusMeter:
             return self._reply(ACK) if self.selected else None
         if address != _BROADCAST and not self._is_addressed(address):
             return None
-        answer, held = self._serve(control, address, rest, self.time_s(now_ns))
+        answer, held = self._serve(control, address, rest, now_ns)
         return None if address == _BROADCAST or not answer else self._reply(answer, held)
 
     def stray(self, frame: bytes, now_ns: int) -> bytes | None:
@@ -158,7 +163,7 @@ class MbusMeter:
         parts = taken_apart(frame)
         if parts is None or not self.alive or parts[0] & 0x5F != 0x5B:
             return None
-        return self._telegram(0, self.time_s(now_ns))[0]
+        return self._telegram(0, now_ns)[0]
 
     def _is_addressed(self, address: int) -> bool:
         return address in (self.primary, _EVERY) or (address == _SELECTED and self.selected)
@@ -175,7 +180,9 @@ class MbusMeter:
         self.heard += 1
         return Reply(data=data, delay_ns=self._turnaround_ns, fault=self._injector.pick(self.heard), held=held)
 
-    def _serve(self, control: int, address: int, rest: bytes, t: float) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+    def _serve(
+        self, control: int, address: int, rest: bytes, now_ns: int
+    ) -> tuple[bytes, tuple[tuple[str, str], ...]]:
         if control == 0x40:
             self.resets += 1
             self._at, self._last_bit = 0, None
@@ -183,26 +190,34 @@ class MbusMeter:
                 self.selected = False
             return ACK, ()
         if control & 0x5F == 0x5B:
-            return self._data(bool(control & 0x20), t)
+            return self._data(bool(control & 0x20), now_ns)
         return (ACK, ()) if control & 0x5F == 0x53 and rest else (b"", ())
 
-    def _data(self, bit: bool, t: float) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+    def _data(self, bit: bool, now_ns: int) -> tuple[bytes, tuple[tuple[str, str], ...]]:
         """Answer REQ_UD2: the last telegram again while the frame count bit stays as it was, else the next one."""
         if self.error is not None:
             return long(0x08, self.primary, 0x70, bytes([self.error])), ()
         if bit != self._last_bit or not self._last[0]:
-            self._last = self._telegram(self._at, t)
+            self._last = self._telegram(self._at, now_ns)
             self._at = (self._at + 1) % len(self.telegrams)
             self._last_bit = bit
         return self._last
 
-    def _telegram(self, at: int, t: float) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+    def _telegram(self, at: int, now_ns: int) -> tuple[bytes, tuple[tuple[str, str], ...]]:
         cells = self.telegrams[at]
         self._access = (self._access + 1) % 256
-        records = b"".join(cell.sent(t) for cell in cells) + (_MORE if at + 1 < len(self.telegrams) else b"")
+        t = self.time_s(now_ns)
+        clock = b"\x04\x6d" + type_f(self.wall(now_ns)) if self.wall is not None and not at else b""
+        records = b"".join(cell.sent(t) for cell in cells) + clock + (_MORE if at + 1 < len(self.telegrams) else b"")
         header = self.identity + bytes([self._access, 0x00, 0x00, 0x00])
         held = tuple((cell.name, shown) for cell in cells if (shown := cell.shown(t)) is not None)
         return long(0x08, self.primary, 0x72, header + records), held
+
+
+def type_f(moment: datetime) -> bytes:
+    """Give four bytes of date and time to the minute (EN 13757-3, annex A, type F)."""
+    year = moment.year % 100
+    return bytes([moment.minute, moment.hour, moment.day | (year & 7) << 5, moment.month | (year & 0x78) << 1])
 
 
 def identity(number: str, manufacturer: str, version: int, medium: int) -> bytes:

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from hil.characters import Characters
 from hil.faults import Fault
 from hil.sim import cjt188, dlt645, iec62056_21, mbus
+from hil.sim.wall import Wall
 from hil.wire import Station
 
 
@@ -51,6 +52,7 @@ class Plate:
         began_ns: when their own time is 0.
         rates: faults of its own.
         number: seed of their choice.
+        wall: what its clock shows; None for a meter without one.
     """
 
     address: str
@@ -60,6 +62,7 @@ class Plate:
     settings: Characters
     rates: Mapping[Fault, float]
     number: int
+    wall: Wall | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,7 @@ def _dlt645(memory: Callable[[str], dlt645.Memory], *, later: bool, plate: Plate
     held = memory(plate.seed)
     station = dlt645.Dlt645Meter(
         plate.address, held, later=later, began_ns=plate.began_ns, turnaround_ns=plate.turnaround_ns,
-        settings=plate.settings, rates=plate.rates, seed=plate.number,
+        settings=plate.settings, rates=plate.rates, seed=plate.number, wall=plate.wall,
     )  # fmt: skip
     return Meter(station=station, cells=_each_once(chain.from_iterable(held.values())))
 
@@ -83,7 +86,7 @@ def _cjt188(type_: int, cells: Callable[[str], tuple[cjt188.Cell, ...]], plate: 
     held = cells(plate.seed)
     station = cjt188.Cjt188Meter(
         plate.address, type_, held, began_ns=plate.began_ns, turnaround_ns=plate.turnaround_ns,
-        settings=plate.settings, rates=plate.rates, seed=plate.number,
+        settings=plate.settings, rates=plate.rates, seed=plate.number, wall=plate.wall,
     )  # fmt: skip
     return Meter(station=station, cells=held)
 
@@ -92,7 +95,7 @@ def _mbus(identity: bytes, telegrams: Callable[[str], list[list[mbus.Cell]]], pl
     held = telegrams(plate.seed)
     station = mbus.MbusMeter(
         int(plate.address), identity, held, began_ns=plate.began_ns, turnaround_ns=plate.turnaround_ns,
-        settings=plate.settings, rates=plate.rates, seed=plate.number,
+        settings=plate.settings, rates=plate.rates, seed=plate.number, wall=plate.wall,
     )  # fmt: skip
     return Meter(station=station, cells=tuple(chain.from_iterable(held)))
 
@@ -101,7 +104,7 @@ def _iec(plate: Plate) -> Meter:
     held = iec62056_21.electricity(plate.seed)
     station = iec62056_21.IecMeter(
         held, address=plate.address, began_ns=plate.began_ns, turnaround_ns=plate.turnaround_ns,
-        settings=plate.settings, rates=plate.rates, seed=plate.number,
+        settings=plate.settings, rates=plate.rates, seed=plate.number, wall=plate.wall,
     )  # fmt: skip
     return Meter(station=station, cells=tuple(held))
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +16,7 @@ from hil.sim.control import Answer, Command
 from hil.sim.journal import Journal
 from hil.sim.placed import SITE, Placed, PlacedLine
 from hil.sim.standing import Standing, stand
+from hil.sim.wall import showing
 from hil.wire import Line
 
 _NS: Final = 1_000_000_000
@@ -50,6 +53,7 @@ class SimulatedSite:
         self.journal = folder / "exchanges.jsonl"
         self._seed = seed
         self._began_ns = now_ns()
+        self._wall = showing(datetime.fromtimestamp(time.time_ns() // 10**9, UTC), self._began_ns)
         self._writer = Journal(self.journal)
         self.devices: dict[str, Standing] = {}
         self.lines = {one.name: self._build(one, folder) for one in placed}
@@ -116,7 +120,7 @@ class SimulatedSite:
         return LineOnPty(placed=placed, line=line, pty=PtyLine(line, folder / placed.name, unseen))
 
     def _device(self, placed: Placed, line: PlacedLine) -> Standing:
-        standing = stand(placed, line, began_ns=self._began_ns, seed=self._seed)
+        standing = stand(placed, line, began_ns=self._began_ns, seed=self._seed, wall=self._wall)
         if standing.key in self.devices:
             raise ValueError(f"device {standing.key} stands twice on this site")
         self.devices[standing.key] = standing

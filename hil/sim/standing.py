@@ -10,6 +10,7 @@ from hil.sim.images import image_of
 from hil.sim.meters import METERS, Device, Plate
 from hil.sim.modbus import RtuDevice
 from hil.sim.placed import Placed, PlacedLine
+from hil.sim.wall import Wall
 
 _MS: Final = 1_000_000
 
@@ -52,10 +53,10 @@ class Standing:
         }
 
 
-def stand(placed: Placed, line: PlacedLine, *, began_ns: int, seed: int) -> Standing:
-    """Put a device up; its own time is 0 at ``began_ns``."""
-    make = _meter if placed.model in METERS else _modbus
-    standing = make(placed, line, began_ns, seed)
+def stand(placed: Placed, line: PlacedLine, *, began_ns: int, seed: int, wall: Wall | None = None) -> Standing:
+    """Put a device up; its own time is 0 at ``began_ns``, and a meter's clock shows ``wall``."""
+    is_meter = placed.model in METERS
+    standing = _meter(placed, line, began_ns, seed, wall) if is_meter else _modbus(placed, line, began_ns, seed)
     standing.station.alive = placed.alive
     return standing
 
@@ -84,7 +85,7 @@ def _modbus(placed: Placed, line: PlacedLine, began_ns: int, seed: int) -> Stand
     )
 
 
-def _meter(placed: Placed, line: PlacedLine, began_ns: int, seed: int) -> Standing:
+def _meter(placed: Placed, line: PlacedLine, began_ns: int, seed: int, wall: Wall | None) -> Standing:
     plate = Plate(
         address=placed.address,
         seed=f"{seed}:{placed.name}",
@@ -93,6 +94,7 @@ def _meter(placed: Placed, line: PlacedLine, began_ns: int, seed: int) -> Standi
         settings=placed.settings or line.settings,
         rates=dict(placed.rates),
         number=seed,
+        wall=wall,
     )
     meter = METERS[placed.model](plate)
     return Standing(

@@ -118,6 +118,13 @@ def test_the_least_site_gets_the_defaults(file: Path) -> None:
     assert (site.uplinks, site.buses, site.devices) == ((), (), ())
 
 
+def test_a_meter_s_clock_is_in_the_zone_of_the_site_unless_the_file_says_where(file: Path) -> None:
+    site = 'schema = 1\n[site]\nname = "a"\ntimezone = "+08:00"\n'
+    other = DEVICE.replace('"d"', '"e"').replace("unit = 1", "unit = 2").partition("[[device]]")[2]
+    devices = load(file, f'{site}{DEVICE}[[device]]{other}clock_zone = "Europe/Berlin"\n').devices
+    assert [device.clock_zone for device in devices] == ["+08:00", "Europe/Berlin"]
+
+
 def test_several_uplinks_are_an_array(file: Path) -> None:
     one = f'url = "mqtt://a"\nreceipt_key = "{KEY}"\n'
     assert len(load(file, SMALL + f"[[uplink]]\n{one}[[uplink]]\n{one}").uplinks) == 2
@@ -167,6 +174,8 @@ FAULTS = [
     ('[uplink]\nurl="mqtt://x"\n' + RECEIPT + 'cert_file="c"\n', "half-certificate", 6, 11, "key_file", ""),
     ('timezone = "Mars/Base"\n', "unknown-timezone", 3, 12, "Mars/Base", ""),
     ('timezone = "/etc/passwd"\n', "unknown-timezone", 3, 12, "passwd", ""),
+    ('timezone = "+8:00"\n', "unknown-timezone", 3, 12, "+8:00", ""),
+    (DEVICE + 'clock_zone = "Mars/Base"\n', "unknown-timezone", 11, 14, "Mars/Base", ""),
     ('language = "fr"\n', "unknown-value", 3, 12, "fr", ""),
 ]  # fmt: skip
 

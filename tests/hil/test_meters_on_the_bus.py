@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
 
@@ -28,6 +29,7 @@ from hil.memory import LineStream
 from hil.sim import cjt188, dlt645
 from hil.sim.images import IMAGES
 from hil.sim.modbus import RtuDevice
+from hil.sim.wall import showing
 from hil.virtualtime import VirtualClock, VirtualPause, here, virtual
 from hil.wire import Exchange, Line, Station
 
@@ -37,6 +39,7 @@ ROUNDS = 12
 WITHIN_CEILING = FaultSizes(late_ns=(10_000_000, 900_000_000))
 """Later than the link has learnt to wait, within the second that the profiles allow."""
 E1 = LineSettings(baud=2400, parity=Parity.EVEN)
+WALL = showing(datetime(2025, 11, 24, 16, tzinfo=UTC))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,17 +54,17 @@ class Placed:
 
 
 def single(address: str = "000000000161", **kind: object) -> Placed:
-    meter = dlt645.Dlt645Meter(address, dlt645.single_phase(address), **kind)  # type: ignore[arg-type]
+    meter = dlt645.Dlt645Meter(address, dlt645.single_phase(address), **{"wall": WALL} | kind)  # type: ignore[arg-type]
     return Placed(station=meter, model="generic/dlt645-2007-single-phase", address=address)
 
 
 def three(address: str = "223002000066", **kind: object) -> Placed:
-    meter = dlt645.Dlt645Meter(address, dlt645.three_phases(address), **kind)  # type: ignore[arg-type]
+    meter = dlt645.Dlt645Meter(address, dlt645.three_phases(address), **{"wall": WALL} | kind)  # type: ignore[arg-type]
     return Placed(station=meter, model="generic/dlt645-2007-three-phase", address=address)
 
 
 def old(address: str = "000014359743", **kind: object) -> Placed:
-    meter = dlt645.Dlt645Meter(address, dlt645.old(address), later=False, **kind)  # type: ignore[arg-type]
+    meter = dlt645.Dlt645Meter(address, dlt645.old(address), later=False, **{"wall": WALL} | kind)  # type: ignore[arg-type]
     return Placed(station=meter, model="generic/dlt645-1997", address=address)
 
 

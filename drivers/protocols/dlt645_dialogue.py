@@ -1,0 +1,106 @@
+"""Questions to one DL/T 645 meter, each answered with all that stands under an identifier, in however many frames.
+
+A refusal shows only address and function, so a single one may have meant the request before.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from drivers.codec import dlt645
+from drivers.codec.dlt645 import WAKE_UP, Dlt645Frame, Edition, follow_request, read_request, reply_decoder
+from drivers.codec.dlt645_load import is_load, load_extra
+from drivers.errors import DeviceFailedError, FrameError, RefusedError
+from drivers.wire_protocol import AnyLink, Placed, frames_on
+
+NO_SUCH_DATA: Final = 0x02
+_NOT_ALLOWED: Final = 0x04
+_NAMES: Final = ((0x02, "no such data"), (0x04, "password wrong or not authorised"), (0x01, "other error"))
+_MOST_FOLLOWING: Final = 32
+
+
+class Dialogue:
+    """One meter on a line.
+
+    Attributes:
+        line: what carries the frames; may be exchanged for a new one.
+        answering: address in the last reply, twelve digits; None before the first, and for one full of wildcards.
+        frames: of the last answer, one behind the other, as they came.
+    """
+
+    def __init__(self, placed: Placed, edition: Edition) -> None:
+        self.line: AnyLink = placed.link
+        self.answering: str | None = None
+        self.frames = b""
+        self._address = placed.address
+        self._edition = edition
+        self._settings = placed.settings
+        self._character_s = (placed.settings or placed.profile.line).character_s
+        self._timeout_s = placed.profile.limits.turnaround_ms / 1000
+
+    @property
+    def where(self) -> str:
+        """The meter, for sentences."""
+        return f"{self.line.name}: meter {self._address}"
+
+    async def data(self, identifier: str, reply_bytes: int, *, again: bool = False) -> bytes:
+        """Give what stands under ``identifier``.
+
+        Args:
+            identifier: high byte first.
+            reply_bytes: least length of the reply on the wire.
+            again: ask once more if there is said to be no such data.
+
+        Raises:
+            RefusedError: the meter says no; ``exception`` is its error word, DeviceFailedError if it cannot now.
+            NoReplyError, FrameError, LinkDownError: as ``Device.read`` says.
+        """
+        reply = await self.ask(identifier, reply_bytes)
+        if again and reply.is_refusal and _error_word(reply) & NO_SUCH_DATA:
+            reply = await self.ask(identifier, reply_bytes)  # the first one may have meant another request
+        self._refused(identifier, reply)
+        head = self._edition.identifier_bytes
+        tail = 1 if self._edition is Edition.V2007 else 0  # a following frame ends with its number
+        data, self.frames = reply.data[head:], reply.raw
+        for number in range(1, _MOST_FOLLOWING):
+            if not reply.more_follows:
+                return data
+            request = follow_request(self._edition, self._address, identifier, number)
+            reply = await self._exchange(request, dlt645.OVERHEAD + len(reply.data))
+            self._refused(identifier, reply)
+            data += reply.data[head : len(reply.data) - tail]
+            self.frames += reply.raw
+        raise FrameError(f"{self.where} does not come to the end of {identifier}", reply.raw)
+
+    async def ask(self, identifier: str, reply_bytes: int) -> Dlt645Frame:
+        """Give the first frame of the answer, which may be a refusal."""
+        extra = load_extra(1) if self._edition is Edition.V2007 and is_load(identifier) else b""
+        return await self._exchange(read_request(self._edition, self._address, identifier, extra), reply_bytes)
+
+    def wire_ms(self) -> int:
+        """Give how long the last answer took on the wire."""
+        return round(1000 * self._character_s * len(self.frames))
+
+    async def _exchange(self, request: bytes, reply_bytes: int) -> Dlt645Frame:
+        reply: Dlt645Frame = await frames_on(self.line).exchange(
+            WAKE_UP + request,
+            reply_decoder(request, self._edition),
+            reply_bytes=reply_bytes,
+            timeout_s=self._timeout_s,
+            settings=self._settings,
+        )
+        self.answering = reply.address if reply.address.isdecimal() else self.answering
+        return reply
+
+    def _refused(self, identifier: str, reply: Dlt645Frame) -> None:
+        if not reply.is_refusal:
+            return
+        code = _error_word(reply)
+        name = next((name for bit, name in _NAMES if code & bit), "no reason")
+        sentence = f"{self.where} refuses {identifier}: {name} (error word {code:02X})"
+        kind = RefusedError if code & (NO_SUCH_DATA | _NOT_ALLOWED) else DeviceFailedError
+        raise kind(sentence, code, reply.raw)
+
+
+def _error_word(reply: Dlt645Frame) -> int:
+    return reply.data[0] if reply.data else 0

@@ -184,7 +184,7 @@ class IecDevice:
             request = with_parity(request)
         return await frames_on(self._line).exchange(
             request,
-            IecReplyDecoder(kind, self._address, request=request),
+            IecReplyDecoder(kind, self._address),
             reply_bytes=reply_bytes,
             timeout_s=self._timeout_s,
             settings=settings or start,

@@ -67,3 +67,25 @@ def inverter(base: int = 40000, **three: int) -> Image:
     models = common("Tide", "TG-10K", "SN0042") + three_phase(**three) + inputs([2800, 2801])
     words = [*text("SunS", 2), *models, 0xFFFF, 0]
     return words_image("sunspec/inverter", [(base, words)], "SunSpec Information Model Reference, models 1, 103, 160")
+
+
+def three_phase_meter(*, power: int, imported: int, exported: int) -> list[int]:
+    """Give model 203 (integers and scale factors): power in units of 10 W, energies in hundreds of W.h."""
+    words = [_NOT_THERE_SIGNED] * 105
+    for offset, word in {
+        2: 1234, 6: -2,  # A, A_SF
+        8: 2304, 9: 2311, 10: 2298, 15: -1,  # PhVphA to C, V_SF
+        16: 4998, 17: -2,  # Hz, Hz_SF
+        18: power, 19: power // 2, 22: 1,  # W, WphA, W_SF
+        28: -321, 32: 0,  # VAR, VAR_SF
+        38: exported >> 16, 39: exported & 0xFFFF, 46: imported >> 16, 47: imported & 0xFFFF, 54: 2,  # TotWhExp, Imp
+    }.items():  # fmt: skip
+        words[offset - 2] = word & 0xFFFF
+    return [203, 105, *words]
+
+
+def meter(base: int = 40000, **three: int) -> Image:
+    """Give a whole meter with its marker at ``base``."""
+    models = common("Tide", "TM-3", "SN0043") + three_phase_meter(**three)
+    words = [*text("SunS", 2), *models, 0xFFFF, 0]
+    return words_image("sunspec/meter", [(base, words)], "SunSpec Information Model Reference, models 1 and 203")

@@ -6,78 +6,23 @@ the lines are pseudo-terminals at the factory speed of each model, the readings 
 
 from __future__ import annotations
 
-import json
-import time
 from collections import Counter
 from contextlib import ExitStack
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from agent.cli.status_view import Screen
-from agent.control.client import ControlClient
-from agent.control.protocol import AskStatus
-from agent.errors import ControlError
-from agent.health import AgentStatus, DeviceStatus
 from drivers.profile import Point
 from drivers.profile_about import Proof
-from hil.stage import Stage, tidegate
+from hil.stage import Stage
+from tests.profiles.reading import Rows, run_until_all_is_read, verified
 from tests.profiles.virtual_lines import IDS, Placed, impostor, place_all, plug_in, site_text
 
 pytestmark = pytest.mark.bus
 
-PATIENCE_S = 60.0
 RESOLUTION = Decimal("0.005")
-
-
-def read_whole(device: DeviceStatus, placed: Placed) -> bool:
-    read = {name for one in device.reads if one.polls > one.failed for name in one.points}
-    return read == {point.name for point in placed.profile.points}
-
-
-def ask(folder: Path) -> AgentStatus | None:
-    try:
-        with ControlClient(folder / "run", timeout_s=10) as client:
-            status = client.ask(AskStatus())
-    except ControlError:
-        return None
-    assert isinstance(status, AgentStatus)
-    return status
-
-
-def run_until_all_is_read(stage: Stage, placed: list[Placed]) -> AgentStatus:
-    """Let the agent read everything once, then stop it; gives its last status, fails with who never answered."""
-    stage.start_agent()
-    waiting = {one.name: one for one in placed}
-    end = time.monotonic() + PATIENCE_S
-    last: AgentStatus | None = None
-    while waiting and time.monotonic() < end and stage.agent.alive:
-        time.sleep(0.5)
-        status = ask(stage.folder)
-        last = status or last
-        for device in status.devices if status else ():
-            if device.name in waiting and read_whole(device, waiting[device.name]):
-                del waiting[device.name]
-    assert stage.agent.alive, stage.agent.last_words(20)
-    assert stage.agent.stop() == 0
-    assert not waiting, f"not read: {sorted(waiting)}"
-    assert last is not None
-    return last
-
-
-def verified(stage: Stage) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    file = stage.folder / "readings.jsonl"
-    assert tidegate("--site", stage.site, "verify").returncode == 0
-    written = tidegate("--site", stage.site, "export", file)
-    assert written.returncode == 0, written.stderr
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for text in file.read_text(encoding="utf-8").splitlines():
-        row = json.loads(text)
-        if row.get("quantity"):
-            found.setdefault((row["device"], row["quantity"]), []).append(row)
-    return found
 
 
 def differs(point: Point, read: str | None, meant: Decimal) -> str:
@@ -93,7 +38,7 @@ def differs(point: Point, read: str | None, meant: Decimal) -> str:
     return "" if abs(value - meant) <= abs(meant) * RESOLUTION else f"{value} is too coarse for {meant}"
 
 
-def faults_of(one: Placed, found: dict[tuple[str, str], list[dict[str, Any]]]) -> list[str]:
+def faults_of(one: Placed, found: Rows) -> list[str]:
     """Compare every reading of a device with what its registers meant; one line for each difference."""
     meant = one.meant()
     wrong: list[str] = []
@@ -120,7 +65,7 @@ def test_every_profile_reads_what_its_device_holds(
         everyone = [*placed[: last + 1], false, *placed[last + 1 :]]
         stage.site.write_text(site_text(everyone, plug_in(everyone, tmp_path, lines), tmp_path), encoding="utf-8")
         try:
-            status = run_until_all_is_read(stage, everyone)
+            status = run_until_all_is_read(stage, {one.name: one.profile for one in everyone})
         finally:
             stage.stop()
     assert any("acrel-adl400 with ratios ct 40, pt 1.5" in line for line in Screen(status).lines())

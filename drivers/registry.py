@@ -34,6 +34,7 @@ _PROTOCOLS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "hj212": ("drivers.protocols.hj212",),
     "sml": ("drivers.protocols.sml",),
     "dlms": ("drivers.protocols.dlms", "dlms-hdlc", "dlms-apdu"),
+    "dlms-push": ("drivers.protocols.dlms_push",),
 })  # fmt: skip
 
 T = TypeVar("T")

@@ -15,7 +15,15 @@ _CLOCK_BYTES: Final = 12
 
 
 class UnreadError(AxdrError):
-    """An APDU that is known and not read, such as an encrypted one."""
+    """An APDU that is known and not read.
+
+    Attributes:
+        encrypted: only a key could open it.
+    """
+
+    def __init__(self, message: str, *, encrypted: bool = False) -> None:
+        super().__init__(message)
+        self.encrypted = encrypted
 
 
 class Get(Enum):
@@ -99,7 +107,7 @@ def read_apdu(data: bytes) -> Apdu:
     if kind == 0x0F:
         return _notification(data)
     if kind in _ENCRYPTED:
-        raise UnreadError(f"APDU {kind:02X} is encrypted")
+        raise UnreadError(f"APDU {kind:02X} is encrypted", encrypted=True)
     raise UnreadError("there is no APDU" if kind is None else f"APDU {kind:02X} is not read")
 
 

@@ -103,7 +103,7 @@ def told(said: SmlList, mono_ns: int) -> Telegram:
         times=times,
         signed=signed,
         signed_whole=said.raw if said.signature else b"",
-        identity=_identity(said),
+        plate=_plate(said),
     )
 
 
@@ -136,9 +136,7 @@ def _meter_time(time: SmlTime) -> MeterTime:
     return MeterTime(utc_ms=time.seconds * 1000, unset=time.seconds == 0)
 
 
-def _identity(said: SmlList) -> str | None:
+def _plate(said: SmlList) -> dict[str, str | None]:
     """Say who the meter is: its server id, and its public key where the list has it."""
     key = next((one.value.octets for one in said.entries if one.obis == _PUBLIC_KEY and any(one.value.octets)), b"")
-    number = meter_number(said.server_id) if any(said.server_id) else ""
-    words = [number] * bool(number) + [f"key {key.hex().upper()}"] * bool(key)
-    return ", ".join(words)[:255] or None
+    return {"serial": meter_number(said.server_id) if any(said.server_id) else None, "key": key.hex().upper()}

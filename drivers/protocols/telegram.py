@@ -43,7 +43,7 @@ class Telegram:
         times: of single values that have one of their own.
         signed: the bytes of single values that the meter signed, just as they came.
         signed_whole: the bytes of the whole list, if it was signed; empty otherwise.
-        identity: who the meter is, None if it does not say here.
+        plate: parts of ``Nameplate`` that the meter tells of itself.
     """
 
     mono_ns: int
@@ -52,7 +52,7 @@ class Telegram:
     times: Mapping[str, MeterTime] = field(default_factory=lambda: MappingProxyType({}))
     signed: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
     signed_whole: bytes = b""
-    identity: str | None = None
+    plate: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class NamedPlace(Protocol):
@@ -76,9 +76,9 @@ class Group:
     points: tuple[Point, ...]
     places: tuple[NamedPlace, ...]
 
-    def fits(self, telegram: Telegram) -> bool:
-        """Tell whether a telegram says something about any of the points."""
-        return any(place.find(telegram.said) is not NOTHING for place in self.places)
+    def count(self, telegram: Telegram) -> int:
+        """Give of how many of the points a telegram says something."""
+        return sum(place.find(telegram.said) is not NOTHING for place in self.places)
 
     def batch(self, device: int, mono_ns: int, telegram: Telegram, *, earlier: bool = False) -> Batch:
         """Make the readings of ``telegram``; ``earlier`` if it was heard before this read began."""

@@ -64,7 +64,8 @@ async def test_a_list_is_read_whole_whenever_it_comes(every_s: float, crc: objec
     assert rig.good == 10 * NAMES
     assert rig.bad["frequency"] == Quality.BAD_NO_DATA, "an entry without a value is no value"
     assert rig.values["meter.status"] == 0x1C0104
-    assert rig.values["meter.number"] == rig.identity == "1 ISK 00 75126084"
+    assert rig.values["meter.number"] == "1 ISK 00 75126084"
+    assert rig.identity == "serial=1 ISK 00 75126084"
 
 
 @pytest.mark.parametrize("into_s", [0.02, 0.15, 0.3, 0.39])
@@ -146,7 +147,7 @@ async def test_only_the_meter_that_was_named_is_heard() -> None:
     for _ in range(3):
         await rig.poll()
     assert not rig.errors
-    assert rig.identity == "1 EMH 00 10599732"
+    assert rig.identity == "serial=1 EMH 00 10599732"
     assert rig.values["meter.number"] == "1 EMH 00 10599732"
 
 
@@ -156,11 +157,11 @@ async def test_a_meter_that_is_exchanged_says_so() -> None:
     one.key = bytes(range(1, 49))
     rig = bench(one)
     await rig.poll()
-    assert rig.identity == f"1 ISK 00 75126084, key {one.key.hex().upper()}"
+    assert rig.identity is not None
+    assert rig.identity.startswith("serial=1 ISK 00 75126084; key=0102030405")
     one.server_id = bytes.fromhex("0A0149534B00047A5545")
     await rig.poll()
-    assert rig.identity is not None
-    assert rig.identity.startswith("1 ISK 00 75126085")
+    assert rig.identity.startswith("serial=1 ISK 00 75126085")
 
 
 @virtual

@@ -12,7 +12,7 @@ from drivers.profile_load import builtin_roots, find_profile, load_profile
 from drivers.quality import is_bad
 from drivers.registry import build_device, open_link
 from hil.ptys import PtyLine, now_ns
-from hil.sim import sml
+from hil.sim import han, sml
 from hil.sim.crc16 import kermit
 from hil.wire import Line
 
@@ -47,4 +47,12 @@ async def test_sml_lists_are_read_from_the_middle_of_one_on(on_pty: OnPty) -> No
     said, identity = await read_twice(on_pty(Line([], settings=sml.LINE, speakers=[meter])), "generic/sml", 0.2)
     assert said["energy.import.tariff1"] == 44_000_005
     assert {"energy.import", "power", "voltage.l3", "current.l1"} < set(said)
-    assert said["meter.number"] == identity == "1 ISK 00 75126084"
+    assert identity == "serial=1 ISK 00 75126084"
+
+
+async def test_lists_of_a_han_port_are_read_over_8e1(on_pty: OnPty) -> None:
+    rhythm = [(1.2, cells) for _, cells in han.kaifa("a")]
+    meter = han.HanMeter(han.Way.KAIFA, rhythm, began_ns=now_ns(), first_s=0.1, most=60)
+    said, identity = await read_twice(on_pty(Line([], settings=han.EIGHT_EVEN, speakers=[meter])), "kaifa/ma304", 0.2)
+    assert {"power.import", "voltage.l3", "current.l1", "energy.import"} < set(said)
+    assert identity == "serial=7359992891237028; model=MA304H3E"

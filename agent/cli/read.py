@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +10,7 @@ import click
 from agent.cli.exit_codes import ExitCode, of_code
 from agent.cli.output import Answer, Json, Output
 from agent.cli.session import Session
+from agent.cli.state_names import StateNames
 from agent.cli.verb import verb
 from agent.errors import ControlError
 from agent.finding import Finding
@@ -56,9 +58,10 @@ def command(session: Session, selectors: tuple[str, ...], watch: bool, every_s: 
     if watch:
         return _watch(session, site, selected, every_s=every_s, count=count)
     through_agent, devices = _ask(site, selected)
-    show_devices(session.out, devices)
+    names = StateNames(site.devices)
+    show_devices(session.out, devices, names)
     findings = tuple(_finding(device) for device in devices if device.error_code)
-    result = {"via": "agent" if through_agent else "port", "devices": [_json(device) for device in devices]}
+    result = {"via": "agent" if through_agent else "port", "devices": [_json(device, names) for device in devices]}
     return Answer(code=_code(devices), result=result, findings=findings)
 
 
@@ -66,9 +69,11 @@ def _watch(session: Session, site: Site, selected: Selected, *, every_s: float, 
     """Read again and again; the answer is that of the last round."""
     from agent.cli.read_watch import watch  # noqa: PLC0415 - start-up time
 
-    devices = watch(session.out, lambda: _ask(site, selected)[1], _json, every_s=every_s, rounds=count)
+    names = StateNames(site.devices)
+    as_json = partial(_json, names=names)
+    devices = watch(session.out, lambda: _ask(site, selected)[1], as_json, names, every_s=every_s, rounds=count)
     findings = tuple(_finding(device) for device in devices if device.error_code)
-    result = {"devices": [_json(device) for device in devices]}
+    result = {"devices": [as_json(device) for device in devices]}
     return Answer(code=_code(devices), result=result, findings=findings)
 
 
@@ -100,21 +105,17 @@ def _directly(site: Site, selected: Selected) -> tuple[DeviceValues, ...]:
     return tuple(replace(one, points=tuple(p for p in one.points if p.quantity in wanted)) for one in devices)
 
 
-def show_devices(out: Output, devices: tuple[DeviceValues, ...]) -> None:
-    """Print one line for each point."""
+def show_devices(out: Output, devices: tuple[DeviceValues, ...], names: StateNames | None = None) -> None:
+    """Print one line for each point; ``names`` are those of states."""
+    names = names or StateNames()
     rows = [(_("DEVICE"), _("POINT"), _("VALUE"), _("UNIT"), _("QUALITY"))]
     for device in devices:
         for point in device.points:
-            rows += [(device.device, point.quantity, _value(point), point.unit or "", _quality(point))]
+            value = names.shown(device.device, point)
+            rows += [(device.device, point.quantity, value, point.unit or "", _quality(point))]
         if not device.points:
             rows.append((device.device, "-", "-", "", device.error_code or "-"))
     out.table(rows, right=(2,))
-
-
-def _value(point: PointValue) -> str:
-    if point.value is None:
-        return "-"
-    return str(point.value).lower() if isinstance(point.value, bool) else point.value
 
 
 def _quality(point: PointValue) -> str:
@@ -140,7 +141,7 @@ def _code(devices: tuple[DeviceValues, ...]) -> ExitCode:
     return ExitCode.DONE
 
 
-def _json(device: DeviceValues) -> Json:
+def _json(device: DeviceValues, names: StateNames) -> Json:
     return {
         "device": device.device,
         "bus": device.bus,
@@ -150,6 +151,7 @@ def _json(device: DeviceValues) -> Json:
             {
                 "quantity": point.quantity,
                 "value": point.value,
+                "state": names.told(device.device, point),
                 "unit": point.unit,
                 "quality": _quality(point),
                 "status": point.status,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from agent.clock import SystemClock, TimerfdPause
 from agent.config import Bus, Site, SiteDevice
@@ -10,11 +11,14 @@ from agent.control.protocol import DeviceValues, PointValue
 from agent.opening import Profiles, RegistryPort
 from agent.polled import Wanted
 from drivers.batch import Batch
-from drivers.errors import DriverError, LinkDownError
+from drivers.errors import DriverError, LinkDownError, RefusedError
 from drivers.profile import Point, Profile
 from drivers.reading import exact
 from drivers.sanitize import sanitize
 from drivers.sources import Device
+
+_MOST_READS: Final = 1000
+"""Of one device: each point alone, and as often a plan that changes."""
 
 
 async def read_directly(site: Site, devices: Sequence[SiteDevice]) -> tuple[DeviceValues, ...]:
@@ -54,12 +58,19 @@ async def _read_device(site: SiteDevice, device: Device, clock: SystemClock) -> 
     points: list[PointValue] = []
     mono_ns: int | None = None
     failure: DriverError | None = None
-    for read in tuple(device.reads):
+    over: set[int] = set()
+    for _ in range(_MOST_READS):
+        read = next((one for one in device.reads if not over.issuperset(one.points)), None)
+        if read is None:
+            break
         try:
             batch = await device.read(read)
         except DriverError as error:
-            failure = error
+            if not (isinstance(error, RefusedError) and error.replanned):  # else its points are asked for anew
+                failure = error
+                over.update(read.points)
             continue
+        over.update(read.points)
         mono_ns = batch.mono_ns
         points += _values(site.profile, batch)
     return DeviceValues(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from agent.cli.output import Json, Output
+from agent.cli.state_names import StateNames
 from agent.control.protocol import DeviceValues, PointValue
 from agent.language import _
 from drivers.quality import is_good, name_of
@@ -23,18 +24,21 @@ class Row:
         point: as it was read last; with the last good value where that one is bad.
         good_s: when the value shown was read, of the clock of the watch; None if there never was one.
         trouble: why nothing newer is there, empty if all is well.
+        shown: the value as a person reads it, with the name of a state.
     """
 
     device: str
     point: PointValue
     good_s: float | None
     trouble: str = ""
+    shown: str = "-"
 
 
 @dataclass(slots=True)
 class Board:
     """What the table shows: keeps the last good value of each point."""
 
+    names: StateNames = field(default_factory=StateNames)
     rows: dict[Key, Row] = field(default_factory=dict)
 
     def take(self, devices: tuple[DeviceValues, ...], now_s: float) -> None:
@@ -52,7 +56,8 @@ class Board:
         before = self.rows.get(key)
         if is_good(point.status) or point.value is not None or before is None or before.good_s is None:
             good_s = now_s if point.value is not None else None
-            self.rows[key] = Row(device=device.device, point=point, good_s=good_s)
+            shown = self.names.shown(device.device, point)
+            self.rows[key] = Row(device=device.device, point=point, good_s=good_s, shown=shown)
         else:
             kept = replace(point, value=before.point.value)
             self.rows[key] = replace(before, point=kept, trouble=_("last good"))
@@ -76,21 +81,21 @@ class Board:
 def cells(row: Row, now_s: float) -> tuple[str, ...]:
     """Give the texts of one row: device, point, value, unit, age, quality."""
     point = row.point
-    value = "-" if point.value is None else str(point.value)
     age = "-" if row.good_s is None else f"{max(0.0, now_s - row.good_s):.1f} s"
-    return row.device, point.quantity, value, point.unit or "", age, row.trouble or name_of(point.status)
+    return row.device, point.quantity, row.shown, point.unit or "", age, row.trouble or name_of(point.status)
 
 
 def watch(
     out: Output,
     read: Callable[[], tuple[DeviceValues, ...]],
     as_json: Callable[[DeviceValues], Json],
+    names: StateNames,
     *,
     every_s: float,
     rounds: int,
 ) -> tuple[DeviceValues, ...]:
     """Read every ``every_s`` seconds, ``rounds`` times (0: until Ctrl-C); give the last round."""
-    board = Board()
+    board = Board(names=names)
     last: tuple[DeviceValues, ...] = ()
     screen = _Screen(out, every_s)
     began_s = time.monotonic()

@@ -15,7 +15,7 @@ from agent.config_ratios import Rated
 from agent.config_values import Table, nearest
 from agent.language import Language, parse
 from agent.zones import zone_of
-from drivers.adapter import Adapter, Direction
+from drivers.adapter import Adapter, Direction, SendingEnd
 from drivers.errors import LinkDownError, ProfileError
 from drivers.port_url import Way, read_port, way_of
 from drivers.profile import LineSettings, Parity, Profile
@@ -171,11 +171,13 @@ def _bus(table: Table, base: Path) -> Bus:
 
 def _adapter(table: Table) -> Adapter:
     directions = {direction.value: direction for direction in Direction}
+    ends = {end.value: end for end in SendingEnd}
     return Adapter(
         exclusive=table.flag("exclusive", True),
         direction=directions[table.choice("rs485", tuple(directions), Direction.AUTO.value)],
         latency_ms=table.integer("latency_ms", 1, 1, 255) if table.holds("latency_ms") else None,
         switch_ms=table.integer("switch_ms", 0, 0, 2000),
+        sending_end=ends[table.choice("drain", tuple(ends), SendingEnd.RECKON.value)],
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from drivers.adapter import Adapter
+from drivers.adapter import Adapter, SendingEnd
 from drivers.clock import Clock, Pause
 from drivers.errors import LinkDownError
 from drivers.link import Link
@@ -15,7 +15,7 @@ from drivers.link_tcp import open_tcp_link
 from drivers.port_url import Way, read_port
 from drivers.profile import LineSettings
 from drivers.sources import ByteStream
-from drivers.transport.serial import open_serial
+from drivers.transport.serial import SerialStream, open_serial
 from drivers.transport.tap import Sink, Tap
 from drivers.transport.tcp import open_tcp
 from drivers.turnaround import MARGIN_NS
@@ -61,9 +61,11 @@ async def open_link(
     stream = plain if tap is None else Tap(plain, tap)
     switch_s = 0.0 if adapter is None else adapter.switch_ms / 1000
     margin_s = _NETWORK_MARGIN_S if url.way.is_network else MARGIN_NS / 1e9
+    waits = adapter is not None and adapter.sending_end is SendingEnd.WAIT
     link = Link(
-        stream, name=port, clock=clock, pause=pause, line=line, echo=echo, switch_s=switch_s, margin_s=margin_s
-    )
+        stream, name=port, clock=clock, pause=pause, line=line, echo=echo, switch_s=switch_s, margin_s=margin_s,
+        drain=plain.drain if waits and isinstance(plain, SerialStream) else None,
+    )  # fmt: skip
     slack_s = _NETWORK_S if url.way.is_network else 0.0
     return AsciiLink(link, slack_s=slack_s) if ascii_frames else RtuLink(link, slack_s=slack_s)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from drivers.clock import Clock, Pause
@@ -45,6 +45,7 @@ class Link:
         echo: whether the adapter hears what it sends.
         switch_s: what the adapter needs after a change of speed or parity.
         margin_s: least time that an answer may be later than any before it; more where the way to the line varies.
+        drain: waits for the real end of sending, where the port is asked for it; None where it is reckoned.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Link:
         echo: bool = False,
         switch_s: float = 0.0,
         margin_s: float = MARGIN_NS / 1e9,
+        drain: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.name = name
         self._stream = stream
@@ -66,6 +68,7 @@ class Link:
         self._line = line
         self._echo = echo
         self._switch_ns = round(switch_s * 1e9)
+        self._drain = drain
         self._turn = asyncio.Lock()
         self._turnaround = Turnaround(round(margin_s * 1e9))
         self._counts: Counter[str] = Counter()
@@ -145,6 +148,9 @@ class Link:
         self._stream.write(request)
         self._counts["exchanges"] += 1
         sent_ns = self._busy_ns = self._clock.mono_ns() + len(request) * self._character_ns
+        if self._drain is not None:
+            await self._drain()
+            sent_ns = self._busy_ns = max(sent_ns, self._clock.mono_ns())
         if answered is not None and answered != self._line and self._line is not None:
             await self._pause.until(sent_ns)
             await self._set_line(answered)

@@ -16,6 +16,7 @@ from agent.language import N_, _
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from agent.config import Bus
     from drivers.transport.ports import PortInfo
 
 _LOOK_S = 1.0
@@ -36,25 +37,26 @@ def command(session: Session, watch: bool, paths: tuple[str, ...]) -> Answer:
     """List ports."""
     from drivers.transport.ports import list_ports  # noqa: PLC0415 - start-up time
 
-    buses = _buses(session)
+    on_ports = _on_ports(session)
+    buses = {bus.port: bus.name for bus in on_ports}
     ports = list_ports(also=(*buses, *paths))
     _show(session.out, ports, buses)
     if watch:
         _watch(session.out, (*buses, *paths), {port.path: port for port in ports})
-    findings = (*_findings(ports), *_missing(buses))
+    findings = (*_findings(ports), *_missing(buses), *_untimed(ports, on_ports))
     result = {"ports": [_json(port, buses) for port in ports]}
     return Answer(code=ExitCode.DONE if ports else ExitCode.NO, result=result, findings=findings)
 
 
-def _buses(session: Session) -> dict[str, str]:
-    """Give the site's serial ports with the names of their buses; empty without a readable site file."""
+def _on_ports(session: Session) -> tuple[Bus, ...]:
+    """Give the site's buses that stand on serial ports; none without a readable site file."""
     from agent.errors import ConfigError  # noqa: PLC0415 - start-up time
 
     try:
         site = session.load_site()
     except ConfigError:
-        return {}
-    return {bus.port: bus.name for bus in site.buses if "://" not in bus.port}
+        return ()
+    return tuple(bus for bus in site.buses if "://" not in bus.port)
 
 
 def _show(out: Output, ports: Sequence[PortInfo], buses: Mapping[str, str]) -> None:
@@ -101,6 +103,19 @@ def _missing(buses: Mapping[str, str]) -> tuple[Finding, ...]:
 
     gone = ((port, name) for port, name in buses.items() if not Path(port).exists())
     return tuple(Finding(code="port-missing", params={"bus": name, "port": port}) for port, name in gone)
+
+
+def _untimed(ports: Sequence[PortInfo], on_ports: Sequence[Bus]) -> tuple[Finding, ...]:
+    """Tell of buses whose ``latency_ms`` has no timer to go to."""
+    import os  # noqa: PLC0415 - start-up time
+
+    bare = {os.path.realpath(port.path): port for port in ports if port.latency_ms is None}
+    gone = (bare.get(os.path.realpath(bus.port)) for bus in on_ports if bus.adapter.latency_ms is not None)
+    return tuple(
+        Finding(code="latency-refused", params={"detail": port.stable}, where=port.path, warning=True)
+        for port in gone
+        if port is not None
+    )
 
 
 def _bus_of(port: PortInfo, buses: Mapping[str, str]) -> str:

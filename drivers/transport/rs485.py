@@ -65,10 +65,14 @@ def set_rts(fd: int, *, on: bool) -> str:
 
 
 class RtsTurn:
-    """Holds RTS up while bytes leave, and lets it fall as soon as the last one has left."""
+    """Holds RTS up while bytes leave, and lets it fall as soon as the last one has left.
 
-    def __init__(self, fd: int) -> None:
+    ``told``: somebody waits for that and calls ``over``. Else the end is reckoned, and looked at if that can be.
+    """
+
+    def __init__(self, fd: int, *, told: bool = False) -> None:
         self._fd = fd
+        self._told = told
         self._loop = asyncio.get_running_loop()
         self._end: asyncio.TimerHandle | None = None
 
@@ -76,7 +80,12 @@ class RtsTurn:
         """Raise RTS before a write that takes so long on the wire."""
         self.cancel()
         set_rts(self._fd, on=True)
-        self._end = self._loop.call_later(seconds, self._look)
+        if not self._told:
+            self._end = self._loop.call_later(seconds, self._look)
+
+    def over(self) -> None:
+        """Drop RTS: the last byte has left."""
+        set_rts(self._fd, on=False)
 
     def cancel(self) -> None:
         """Leave RTS as it is."""

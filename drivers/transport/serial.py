@@ -15,10 +15,11 @@ from typing import Final
 
 import serial
 
-from drivers.adapter import Adapter, Direction
+from drivers.adapter import Adapter, Direction, SendingEnd
 from drivers.errors import LinkDownError, PortBusyError, PortDeniedError
 from drivers.profile import LineSettings, Parity
 from drivers.transport.descriptor import DescriptorStream
+from drivers.transport.drain import Drain
 from drivers.transport.rs485 import RtsTurn, prepare
 
 _CFLAG: Final = 2
@@ -31,6 +32,7 @@ _SIZES: Final = {5: termios.CS5, 6: termios.CS6, 7: termios.CS7, 8: termios.CS8}
 _BUSY: Final = frozenset((errno.EAGAIN, errno.EBUSY))
 _DENIED: Final = frozenset((errno.EACCES, errno.EPERM))
 _ABSENT: Final = frozenset((errno.ENOENT, errno.ENODEV, errno.ENXIO))
+_SENDS_WITHIN_S: Final = 2.0  # longer than its time on the wire: nobody holds bytes back for so long
 
 
 class SerialStream(DescriptorStream):
@@ -48,14 +50,29 @@ class SerialStream(DescriptorStream):
         super().__init__(port.fileno(), name)
         adapter = adapter or Adapter()
         self.findings = prepare(self._fd, name, adapter)
+        waits = adapter.sending_end is SendingEnd.WAIT
         turns = adapter.direction is Direction.RTS and not self.findings
-        self._turn = RtsTurn(self._fd) if turns else None
+        self._turn = RtsTurn(self._fd, told=waits) if turns else None
+        self._drain = Drain(self._fd, name, self._left) if waits else None
+        self._takes_s = 0.0
 
     def write(self, data: bytes) -> None:
         """Hand ``data`` over for sending, with RTS up if that turns the driver."""
+        self._takes_s = len(data) * self._character_s
         if self._turn is not None:
-            self._turn.sending(len(data) * self._character_s)
+            self._turn.sending(self._takes_s)
         super().write(data)
+        if self._drain is not None:
+            self._drain.begin()
+
+    async def drain(self) -> None:
+        """Return when what was written last has left, at once if the adapter's end of sending is reckoned.
+
+        Raises:
+            LinkDownError: the port is gone, or does not send.
+        """
+        if self._drain is not None:
+            await self._drain.wait(self._takes_s + _SENDS_WITHIN_S)
 
     async def set_line(self, settings: LineSettings) -> None:
         """Change speed, parity and stop bits, after what is being sent has left.
@@ -64,6 +81,7 @@ class SerialStream(DescriptorStream):
             LinkDownError: the port is gone, or cannot do this speed or these stop bits.
         """
         self._check_open()
+        await self.drain()
         try:
             took_all = _set(self._fd, settings, self._name)
         except termios.error as error:
@@ -74,9 +92,15 @@ class SerialStream(DescriptorStream):
         if not took_all:
             self.parity_refused += 1
 
+    def _left(self) -> None:
+        if self._turn is not None:
+            self._turn.over()
+
     def _release(self) -> None:
         if self._turn is not None:
             self._turn.cancel()
+        if self._drain is not None:
+            self._drain.close()
         self._port.close()
 
 

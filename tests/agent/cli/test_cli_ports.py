@@ -1,0 +1,91 @@
+"""``tidegate ports``: what is plugged in, what a bus wants and does not get, and what comes and goes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hil.process import wait_until
+from tests.agent.cli.commands import Command, Process
+
+SITE = """schema = 1
+[site]
+name = "green"
+[state]
+dir = "state"
+[[bus]]
+name = "rs485-a"
+port = "{port}"
+{keys}
+"""
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[Path]:
+    """A port with a stable name."""
+    ours, theirs = os.openpty()
+    link = tmp_path / "usb-adapter"
+    link.symlink_to(os.ttyname(theirs))
+    yield link
+    os.close(ours)
+    os.close(theirs)
+
+
+def site(folder: Path, port: Path, keys: str = "") -> None:
+    (folder / "site.toml").write_text(SITE.format(port=port, keys=keys), encoding="utf-8")
+
+
+def test_the_port_of_a_bus_is_listed_with_its_name_and_who_holds_it(
+    tidegate: Command, port: Path, tmp_path: Path
+) -> None:
+    site(tmp_path, port)
+    found = tidegate("ports", "--json")
+    assert found.code == 0
+    (own,) = [one for one in found.envelope["result"]["ports"] if one["bus"] == "rs485-a"]
+    assert own["path"] == str(port)
+    assert own["latency_ms"] is None
+    assert os.getpid() in [holder["pid"] for holder in own["holders"]]
+    said = tidegate("ports").out
+    assert f"rs485-a  {port}" in said
+
+
+def test_a_bus_whose_port_is_not_there_is_a_finding(tidegate: Command, tmp_path: Path) -> None:
+    site(tmp_path, tmp_path / "gone")
+    assert "Bus rs485-a wants" in tidegate("ports").err
+    assert "port-missing" in [finding["code"] for finding in tidegate("ports", "--json").envelope["findings"]]
+
+
+def test_a_latency_that_has_no_timer_is_a_finding(tidegate: Command, port: Path, tmp_path: Path) -> None:
+    site(tmp_path, port, "latency_ms = 1")
+    codes = [finding["code"] for finding in tidegate("ports", "--json").envelope["findings"]]
+    assert "latency-refused" in codes
+    assert f"The latency of the adapter cannot be set: {port}" in tidegate("ports").err
+    site(tmp_path, port)
+    assert "latency-refused" not in tidegate("ports", "--json").out
+
+
+@pytest.mark.technician
+def test_watch_says_what_is_pulled_and_plugged_in_until_ctrl_c(process: Process, port: Path, tmp_path: Path) -> None:
+    site(tmp_path, port)
+    said, environ = tmp_path / "said.txt", {**process.environ, "PYTHONUNBUFFERED": "1"}
+    with said.open("wb") as out:
+        child = subprocess.Popen(process.argv("ports", "--watch"), cwd=tmp_path, env=environ, stdout=out, stderr=out)
+    try:
+        assert wait_until(lambda: "rs485-a" in said.read_text(), 20)
+        target = port.readlink()
+        port.unlink()
+        assert wait_until(lambda: f"\npulled: {port}\n" in said.read_text(), 20)
+        port.symlink_to(target)
+        assert wait_until(lambda: f"\nplugged in: {port}" in said.read_text(), 20)
+        child.send_signal(signal.SIGINT)
+        child.wait(20)
+    finally:
+        child.kill()
+        child.wait()
+    assert "Traceback" not in said.read_text()
+    assert child.returncode == 130

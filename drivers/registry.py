@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, tzinfo
 from importlib import import_module
 from types import MappingProxyType
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from drivers.clock import Clock
 from drivers.decoded import FrameReader, RequestReader
@@ -14,6 +14,7 @@ from drivers.errors import ProfileError
 from drivers.line_opening import open_link as open_link  # noqa: PLC0414 - callers find them here
 from drivers.line_opening import open_stream as open_stream  # noqa: PLC0414
 from drivers.line_opening import tcp_address as tcp_address  # noqa: PLC0414
+from drivers.listening import FrameListener, Listening
 from drivers.profile import Framing, LineSettings, Profile
 from drivers.profile_fields import hint
 from drivers.scan.probe import Prober
@@ -62,6 +63,27 @@ def probers() -> tuple[Prober, ...]:
     """Load what every protocol offers to be scanned for, in the order of the table."""
     found = (find_protocol(name, name).prober for name in _PROTOCOLS)
     return tuple(prober for prober in found if prober is not None)
+
+
+def find_listening(name: str) -> Listening | None:
+    """Load what the protocol that a profile calls ``name`` offers for lines that are only listened to."""
+    module = find_protocol(name, name).listening
+    if not module:
+        return None
+    found = import_module(module).LISTENING[name]
+    assert isinstance(found, Listening)  # what such a module holds
+    return found
+
+
+def listeners(only: Collection[str] = ()) -> dict[str, FrameListener[Any]]:
+    """Make what hears the frames of every protocol on one line, by the names of ``DECODERS``.
+
+    Args:
+        only: these names alone; all if empty.
+    """
+    found = [find_listening(name) for name in _PROTOCOLS]
+    makers = {name: make for one in found if one is not None for name, make in one.listeners.items()}
+    return {name: make() for name, make in makers.items() if not only or name in only}
 
 
 class _Readers(Mapping[str, T]):

@@ -112,6 +112,7 @@ class WireProtocol:
         address: gives the one way to write an address, or raises ValueError with what is wrong about it in one
             sentence; None where devices have a number (``unit``).
         prober: how ``tidegate scan`` finds its devices; None if it does not.
+        listening: module with ``LISTENING`` (``drivers.listening``), loaded when a line is listened to; may be empty.
     """
 
     build: Callable[[Placed], LinkedDevice]
@@ -121,3 +122,4 @@ class WireProtocol:
     request_decoders: Mapping[str, RequestReader] = field(default_factory=dict)
     address: Callable[[str], str] | None = None
     prober: Prober | None = None
+    listening: str = ""

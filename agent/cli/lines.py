@@ -45,7 +45,9 @@ class Target:
     in_site: bool = False
 
 
-def find_line(session: Session, name: str, *, serial: bool = True, any_speed: bool = True) -> Target:
+def find_line(
+    session: Session, name: str, *, serial: bool = True, any_speed: bool = True, speaks: bool = True
+) -> Target:
     """Find the bus or port called ``name``.
 
     Args:
@@ -53,9 +55,11 @@ def find_line(session: Session, name: str, *, serial: bool = True, any_speed: bo
         name: as it was typed.
         serial: it has to be a serial line, be it behind a network.
         any_speed: a line whose speed cannot be set from here will do too (``rtu+tcp://``).
+        speaks: something will be sent on it.
 
     Raises:
-        LineError: there is no such bus and no such port, or it is no serial line and has to be one.
+        LineError: there is no such bus and no such port, it is no serial line and has to be one, or it is only
+            listened to and something would be sent.
         ConfigError: the site file is wrong.
     """
     site = session.load_site() if session.site_path().exists() or session.site else None
@@ -72,6 +76,8 @@ def find_line(session: Session, name: str, *, serial: bool = True, any_speed: bo
         bus = Bus(name=Path(name).name, port=name)
     if serial and bus.port.startswith(("tcp:", *(() if any_speed else ("rtu+tcp:",)))):
         raise LineError(Finding(code="no-serial-line", params={"port": bus.port}))
+    if bus.listen and speaks:
+        raise LineError(Finding(code="listen-only", params={"detail": bus.name}))
     devices = tuple(device for device in site.devices if device.bus == bus.name) if site and in_site else ()
     return Target(bus=bus, site=site, devices=devices, in_site=in_site)
 

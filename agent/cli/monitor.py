@@ -24,9 +24,11 @@ _HELP = N_("""Listen to a line: requests, replies and noise, decoded.
   tidegate monitor rs485-a
   tidegate monitor rs485-a --pcap line.pcap --seconds 60
   tidegate monitor /dev/serial/by-id/usb-... --baud 9600 --parity even
+  tidegate monitor rs485-a --protocol dlt645-2007 --protocol modbus-rtu
 
 Sends nothing. While the agent runs its own traffic is shown; else the port is opened and what others say is heard.
-Wireshark opens the file with DLT 147 set to mbrtu.
+Frames of all protocols are told apart, as long as they come at one speed and parity: what others say at another
+speed is noise here. Wireshark opens the file with DLT 147; set it to mbrtu for Modbus.
 """)
 
 
@@ -39,8 +41,12 @@ Wireshark opens the file with DLT 147 set to mbrtu.
 @click.option("--baud", type=int, help=N_("Speed to listen at; that of the bus if left out."))
 @click.option("--parity", type=click.Choice(["none", "even", "odd"]), help=N_("Parity to listen with."))
 @click.option("--find-speed", is_flag=True, help=N_("Try speeds, 2 s each, until frames are heard."))
+@click.option(
+    "--protocol", "protocols", metavar="NAME", multiple=True,
+    help=N_("Hear this protocol alone; may be given more than once."),
+)  # fmt: skip
 @click.option("--hex", "all_bytes", is_flag=True, help=N_("Show every byte of long frames."))
-def command(session: Session, line: str, pcap: str | None, **wishes: object) -> Answer:
+def command(session: Session, line: str, pcap: str | None, protocols: tuple[str, ...], **wishes: object) -> Answer:
     """Listen until it is enough."""
     import asyncio  # noqa: PLC0415 - start-up time
 
@@ -49,23 +55,40 @@ def command(session: Session, line: str, pcap: str | None, **wishes: object) -> 
     from agent.cli.monitor_work import Listener  # noqa: PLC0415
     from agent.clock import SystemClock  # noqa: PLC0415
 
-    target, clock = find_line(session, line), SystemClock()
+    unknown = _unknown(protocols)
+    if unknown is not None:
+        return Answer(code=ExitCode.USAGE, findings=(unknown,))
+    target, clock = find_line(session, line, speaks=False), SystemClock()
     client = agent_of(target) if target.devices else None
     settings = _settings(target, wishes)
     if wishes["find_speed"] and client is None:
-        found = asyncio.run(find_speed(target, clock))
+        found = asyncio.run(find_speed(target, clock, protocols))
         if found is None:
             params: dict[str, str | int] = {"port": target.bus.port}
             return Answer(code=ExitCode.NO, findings=(Finding(code="nothing-heard", params=params),))
         settings = found
     seconds = wishes["seconds"] if isinstance(wishes["seconds"], float) else 0.0
     listener = Listener(
-        session.out, target, clock, line=settings, client=client, pcap=pcap, all_bytes=bool(wishes["all_bytes"])
-    )
+        session.out, target, clock, line=settings, client=client, pcap=pcap, all_bytes=bool(wishes["all_bytes"]),
+        protocols=protocols,
+    )  # fmt: skip
     _begin(session, target, settings, by_agent=client is not None)
     stopped = _listen(listener, seconds)
     code = ExitCode.DONE if listener.heard or not stopped else ExitCode.INTERRUPTED
     return _answer(session, listener, code)
+
+
+def _unknown(protocols: tuple[str, ...]) -> Finding | None:
+    """Give what to say of a name that no protocol has."""
+    from agent.config_values import nearest  # noqa: PLC0415 - start-up time
+    from drivers.registry import listeners  # noqa: PLC0415
+
+    known = sorted(listeners()) if protocols else []
+    wrong = next((name for name in protocols if name not in known), None)
+    if wrong is None:
+        return None
+    params: dict[str, str | int] = {"key": "--protocol", "value": wrong, "known": ", ".join(known)}
+    return Finding(code="unknown-value", params=params, nearest=nearest(wrong, known))
 
 
 def _settings(target: Target, wishes: dict[str, object]) -> LineSettings:
@@ -113,4 +136,6 @@ def _answer(session: Session, listener: Listener, code: ExitCode) -> Answer:
     session.out.note(
         _("{requests} requests, {replies} replies, {silent} without reply, {noise} bytes of noise").format(**counts)
     )
+    if counts["unasked"]:
+        session.out.note(_("{unasked} messages that nobody asked for").format(**counts))
     return Answer(code=code, result=dict(counts))

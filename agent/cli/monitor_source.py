@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -67,10 +67,9 @@ async def from_port(target: Target, line: LineSettings, clock: Clock) -> AsyncIt
         await stream.aclose()
 
 
-async def find_speed(target: Target, clock: Clock) -> LineSettings | None:
+async def find_speed(target: Target, clock: Clock, protocols: Collection[str] = ()) -> LineSettings | None:
     """Listen for 2 s at each speed and give the one at which most whole frames came; None if none did."""
-    from drivers.codec.modbus_rtu import RtuFrame, RtuStreamDecoder  # noqa: PLC0415 - only here
-    from drivers.profile import Parity  # noqa: PLC0415
+    from drivers.profile import Parity  # noqa: PLC0415 - only here
 
     stream = await open_stream(target.bus.port, target.bus.line, target.bus.adapter)
     best: tuple[int, LineSettings] | None = None
@@ -83,14 +82,24 @@ async def find_speed(target: Target, clock: Clock) -> LineSettings | None:
                 heard, until_ns = b"", clock.mono_ns() + round(_TRY_S * 1e9)
                 while clock.mono_ns() < until_ns:
                     heard += await _read(stream, (until_ns - clock.mono_ns()) / 1e9)
-                decoder = RtuStreamDecoder()
-                events = [*decoder.feed(heard), *decoder.flush()]
-                frames = sum(isinstance(event, RtuFrame) for event in events)
+                frames = _whole_frames(heard, protocols)
                 if frames and (best is None or frames > best[0]):
                     best = (frames, line)
     finally:
         await stream.aclose()
     return None if best is None else best[1]
+
+
+def _whole_frames(heard: bytes, protocols: Collection[str]) -> int:
+    """Count the frames that something proves; at a wrong speed there is always a character that could be one."""
+    from drivers.contest import Contest  # noqa: PLC0415 - only here
+    from drivers.listening import WEAK  # noqa: PLC0415
+    from drivers.registry import listeners  # noqa: PLC0415
+
+    known = listeners(protocols)
+    contest = Contest(known)
+    found = [*contest.feed(heard, 0), *contest.flush()]
+    return sum(bool(one.name) and known[one.name].proof(one.frame) >= WEAK for one in found)
 
 
 async def _read(stream: ByteStream, seconds: float) -> bytes:

@@ -207,5 +207,6 @@ PROTOCOLS: Final = {
         covered=covered,
         decoders={"cjt188": cjt188_decode.read},
         address=read_address,
+        listening="drivers.protocols.cjt188_listen",
     )
 }

@@ -12,8 +12,8 @@ from drivers.profile import Example, Profile
 from drivers.wire_protocol import LinkedDevice, Placed, WireProtocol
 
 
-def decode_only(name: str, decoders: Mapping[str, FrameReader]) -> WireProtocol:
-    """Make the protocol ``name``: a profile that names it is refused with a sentence."""
+def decode_only(name: str, decoders: Mapping[str, FrameReader], listening: str = "") -> WireProtocol:
+    """Make the protocol ``name``, with a module for listening if it has one: a profile that names it is refused."""
 
     def refuse(where: str) -> NoReturn:
         raise ProfileError(where, f"frames of {name} can be decoded, devices cannot be read with it yet")
@@ -27,4 +27,4 @@ def decode_only(name: str, decoders: Mapping[str, FrameReader]) -> WireProtocol:
     def covered(profile: Profile, example: Example) -> dict[int, Value]:  # noqa: ARG001
         refuse(profile.id)
 
-    return WireProtocol(build=build, check=check, covered=covered, decoders=decoders)
+    return WireProtocol(build=build, check=check, covered=covered, decoders=decoders, listening=listening)

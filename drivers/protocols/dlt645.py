@@ -237,6 +237,7 @@ def _protocol(edition: Edition) -> WireProtocol:
         covered=partial(covered, edition=edition),
         decoders={edition.value: reader(edition)},
         address=read_address,
+        listening="drivers.protocols.dlt645_listen",
     )
 
 

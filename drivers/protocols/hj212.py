@@ -64,5 +64,5 @@ def number(text: str) -> Decimal | None:
 
 
 PROTOCOLS: Final[Mapping[str, WireProtocol]] = MappingProxyType(
-    {"hj212": decode_only("hj212", {"hj212": read_hj212})}
+    {"hj212": decode_only("hj212", {"hj212": read_hj212}, "drivers.protocols.hj212_listen")}
 )

@@ -229,6 +229,7 @@ PROTOCOLS: Final = {
         decoders={"iec62056-21": read_iec},
         request_decoders={"iec62056-21": read_iec_request},
         address=read_address,
+        listening="drivers.protocols.iec62056_21_listen",
     ),
     "iec62056-21-push": WireProtocol(
         build=partial(IecDevice, pushing=True),
@@ -236,5 +237,6 @@ PROTOCOLS: Final = {
         covered=covered,
         decoders={"iec62056-21-push": read_iec},
         address=read_address,
+        listening="drivers.protocols.iec62056_21_listen",
     ),
 }

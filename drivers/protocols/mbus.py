@@ -236,5 +236,6 @@ PROTOCOLS: Final = {
         decoders={"mbus": read_mbus},
         request_decoders={"mbus": read_mbus_request},
         address=read_address,
+        listening="drivers.protocols.mbus_listen",
     )
 }

@@ -58,5 +58,6 @@ PROTOCOLS: Final = {
             "modbus-tcp": read_tcp_request,
         },
         prober=ModbusProbes(),
+        listening="drivers.protocols.modbus_listen",
     )
 }

@@ -7,4 +7,4 @@ from typing import Final
 from drivers.protocols.decode_only import decode_only
 from drivers.protocols.sdi12_decode import read_sdi12
 
-PROTOCOLS: Final = {"sdi12": decode_only("sdi12", {"sdi12": read_sdi12})}
+PROTOCOLS: Final = {"sdi12": decode_only("sdi12", {"sdi12": read_sdi12}, "drivers.protocols.sdi12_listen")}

@@ -65,5 +65,6 @@ PROTOCOLS: Final[Mapping[str, WireProtocol]] = MappingProxyType({
         covered=covered,
         decoders={"sml": read_sml},
         address=read_address,
+        listening="drivers.protocols.sml_listen",
     ),
 })  # fmt: skip

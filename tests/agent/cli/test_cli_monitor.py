@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -62,7 +63,10 @@ def pair() -> Iterator[tuple[int, str]]:
 
 def speak(ours: int, *frames: bytes) -> threading.Thread:
     def work() -> None:
-        time.sleep(0.8)
+        until = time.monotonic() + 20
+        while termios.tcgetattr(ours)[3] & termios.ECHO and time.monotonic() < until:
+            time.sleep(0.02)  # whoever opens the port switches echo off
+        time.sleep(0.1)
         for frame in frames:
             os.write(ours, frame)
             time.sleep(0.05)
@@ -88,7 +92,7 @@ def test_a_foreign_line_is_decoded_paired_and_captured(
     assert kinds == ["request", "reply", "noise", "request", "no-reply"]
     values = {one["point"]: (one["value"], one["unit"]) for one in events[1]["values"]}
     assert values == {"temperature": ("23.5", "Cel"), "humidity": ("54.6", "%")}
-    assert envelope["result"] == {"requests": 2, "replies": 1, "silent": 1, "noise": 2, "lost": 0}
+    assert envelope["result"] == {"requests": 2, "replies": 1, "unasked": 0, "silent": 1, "noise": 2, "lost": 0}
     tshark = need("tshark", "tshark")
     user = 'uat:user_dlts:"User 0 (DLT=147)","mbrtu","0","","0",""'
     words = [tshark, "-r", str(capture), "-o", user, "-T", "fields", "-e", "modbus.func_code"]

@@ -53,7 +53,8 @@ LINE_ROWS: Final = (
      N_("Several profiles fit address {address}: {profiles}."),
      N_("Name the right one with --profile; the plate of the device tells.")),
     (3121, "scan-several",
-     N_("{port}: several {protocol} devices answer at once to {address} at {line}, and cannot be told apart."),
+     N_("{port}: {protocol}, {address} at {line}: {damaged} of {tries} answers are spoilt. Several devices answer at"
+        " once and cannot be told apart, or one is on a bad line."),
      N_("Connect one at a time and scan again, or name each by its plate: tidegate add --address")),
     (3122, "setting-refused",
      N_("{port} does not take {line}; nothing was asked there."),

@@ -140,7 +140,7 @@ def _wanted(
     """Put the entry together; asks for the ratios that are missing if it may."""
     from agent.config_edit import NewDevice  # noqa: PLC0415 - start-up time
 
-    name, unit, address = str(wishes["name"]), wishes["unit"], str(wishes["address"])
+    name, unit, address = str(wishes["name"]), wishes["unit"], str(wishes["address"]).replace(" ", "")
     profile = str(profile)
     place = address or str(unit)
     given = dict(_pair(text) for text in _texts(wishes["ratios"]))

@@ -57,6 +57,7 @@ OF_CODE = {
     "no-such-line": ExitCode.USAGE,
     "no-serial-line": ExitCode.USAGE,
     "address-out-of-range": ExitCode.USAGE,
+    "no-such-protocol": ExitCode.USAGE,
     "not-a-number": ExitCode.USAGE,
     "address-taken": ExitCode.NO,
     "needs-yes": ExitCode.NO,

@@ -68,7 +68,8 @@ class Cjt188Prober:
         then = tuple(_own(frame, ask) for frame in told.values())
         if several:
             then += _closer(ask)
-        verdict = Verdict.DAMAGED if several else Verdict.ANSWER if told else came.noise
+        spoilt = Verdict.STRANGER if then else Verdict.DAMAGED
+        verdict = spoilt if several else Verdict.ANSWER if told else came.noise
         return Heard(verdict=verdict, echo=came.echo, raw=came.raw, then=then)
 
     def is_whole(self, ask: Ask, data: bytes) -> bool:
@@ -95,7 +96,8 @@ def _judged(ask: Ask, came: Listened[Cjt188Frame]) -> Heard:
     """Several meters are silent when nobody is asked; what is not silent then is something else."""
     if came.raw and came.noise is not Verdict.GLITCH:
         return Heard(verdict=Verdict.GARBAGE, echo=came.echo, raw=came.raw)
-    asks = [replace(_read(type_, low_first=False), aim=_AGAIN, hasty=not ask.thorough) for type_ in _TYPES]
+    both = [_read(type_, low_first=low_first) for type_ in _TYPES for low_first in (False, True)]
+    asks = [replace(one, aim=_AGAIN, hasty=not ask.thorough, thorough=ask.thorough) for one in both]
     return Heard(verdict=Verdict.SILENCE, echo=came.echo, raw=came.raw, then=tuple(asks))
 
 
@@ -106,7 +108,7 @@ def _closer(ask: Ask) -> tuple[Ask, ...]:
     if ask.request[len(WAKE_UP) + 1] in _TYPES:
         return ()
     control = _ask(ANY, _request(ANY_TYPE, _NOBODY, low_first=False), _CONTROL)
-    return (replace(control, thorough=ask.thorough),)
+    return (replace(control, thorough=ask.thorough, parting=True),)
 
 
 def _own(frame: Cjt188Frame, ask: Ask) -> Ask:

@@ -74,7 +74,8 @@ class Dlt645Prober:
         then = [self._own(address, thorough=ask.thorough) for address in addresses if self._is_one(address)]
         if several:
             then += self._closer(ask)
-        verdict = Verdict.DAMAGED if several else Verdict.ANSWER if told else came.noise
+        spoilt = Verdict.STRANGER if then else Verdict.DAMAGED
+        verdict = spoilt if several else Verdict.ANSWER if told else came.noise
         return Heard(verdict=verdict, echo=came.echo, raw=came.raw, then=tuple(then))
 
     def is_whole(self, ask: Ask, data: bytes) -> bool:
@@ -109,7 +110,7 @@ class Dlt645Prober:
         tail = str(ask.address).lstrip("A")
         if tail:
             return self._narrower(ask, tail)
-        return (self._ask(_NOBODY, aim=_CONTROL, thorough=ask.thorough),)
+        return (replace(self._ask(_NOBODY, aim=_CONTROL, thorough=ask.thorough), parting=True),)
 
     def _narrower(self, ask: Ask, tail: str) -> tuple[Ask, ...]:
         """Give every ending that is two digits longer; nothing behind a whole address."""

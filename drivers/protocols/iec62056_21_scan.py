@@ -81,7 +81,7 @@ def _identified(ask: Ask, came: Listened[IecFrame], bye: tuple[Ask, ...]) -> Hea
 
 def _sign_on(address: str, line: LineSettings) -> Ask:
     request = _hello("" if address == ANY else address, with_bit=line.data_bits == _EIGHT)
-    return Ask(address=address, request=request, window_s=_WINDOW_S, gap_s=_GAP_S, tries=1)
+    return Ask(address=address, request=request, window_s=_WINDOW_S, gap_s=_GAP_S)
 
 
 def _hello(address: str, *, with_bit: bool) -> bytes:

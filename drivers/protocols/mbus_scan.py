@@ -107,7 +107,7 @@ class MbusProber:
         elif ask.aim in (_PICK, _OWN_PICK) and somebody:
             then = (_data(ask, SELECTED),)
         elif ask.aim == _CONTROL and not somebody:
-            then = (_pick(ask, "F" * DIGITS), replace(ask, request=deselect_request(), aim=_BYE))
+            then = (_pick(ask, "F" * DIGITS), replace(ask, parting=False, request=deselect_request(), aim=_BYE))
         elif ask.aim == _CONTROL:
             return Heard(verdict=Verdict.GARBAGE, echo=came.echo, raw=came.raw)
         verdict = Verdict.STRANGER if somebody else came.noise
@@ -132,8 +132,9 @@ def _everybody_heard(ask: Ask, came: Listened[MbusFrame]) -> Heard:
     if ask.aim == _ANY:
         then = (replace(ask, aim=_AGAIN),)
     else:
-        then = (replace(ask, request=select_request(SecondaryAddress(id=_NOBODY)), aim=_CONTROL),)
-    return Heard(verdict=Verdict.DAMAGED, echo=came.echo, raw=came.raw, then=then)
+        then = (replace(ask, request=select_request(SecondaryAddress(id=_NOBODY)), aim=_CONTROL, parting=True),)
+    verdict = Verdict.STRANGER if ask.address == str(EVERY) else Verdict.DAMAGED
+    return Heard(verdict=verdict, echo=came.echo, raw=came.raw, then=then)
 
 
 def _picked_heard(ask: Ask, came: Listened[MbusFrame]) -> Heard:
@@ -146,7 +147,7 @@ def _picked_heard(ask: Ask, came: Listened[MbusFrame]) -> Heard:
         return Heard(verdict=Verdict.ANSWER, echo=came.echo, raw=came.raw, then=then)
     at = pattern.find("F")
     then = () if at < 0 else tuple(_pick(ask, pattern[:at] + digit + pattern[at + 1 :]) for digit in "0123456789")
-    return Heard(verdict=Verdict.DAMAGED, echo=came.echo, raw=came.raw, then=then)
+    return Heard(verdict=Verdict.STRANGER if then else Verdict.DAMAGED, echo=came.echo, raw=came.raw, then=then)
 
 
 def _own_heard(ask: Ask, came: Listened[MbusFrame]) -> Heard:
@@ -190,7 +191,7 @@ def _data(ask: Ask, unit: int) -> Ask:
 def _pick(ask: Ask, pattern: str) -> Ask:
     """Select everybody who fits."""
     request = select_request(SecondaryAddress(id=pattern))
-    return replace(ask, address=pattern, request=request, aim=_PICK, gap_s=ask.window_s or 0.0)
+    return replace(ask, address=pattern, request=request, aim=_PICK, parting=False, gap_s=ask.window_s or 0.0)
 
 
 def _own(ask: Ask, address: str) -> Ask:

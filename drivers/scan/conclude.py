@@ -18,7 +18,7 @@ class Conclusion(Enum):
     CROWDED = "scan-crowded"
     """Replies of one address collide: several devices have it."""
     SEVERAL = "scan-several"
-    """Several answer one question at once, and their protocol has no way to tell them apart."""
+    """Answers to one question come spoilt: of several that cannot be told apart, or of one on a bad line."""
     BAD_LINE = "scan-bad-line"
     """Many addresses give damaged replies: the line, not the addresses."""
     ECHO = "echo-heard"
@@ -46,7 +46,8 @@ def conclude(progress: Progress) -> tuple[Concluded, ...]:
         out.append(Concluded(what=Conclusion.ECHO))
     crowded = [sighting for sighting in progress.sightings if sighting.crowded]
     clean = [sighting for sighting in progress.sightings if not sighting.damaged]
-    if len(crowded) > 1 and not clean:
+    numbered = [sighting for sighting in crowded if isinstance(sighting.address, int)]
+    if len(numbered) > 1 and not clean:
         out.append(Concluded(what=Conclusion.BAD_LINE))
     else:
         out += [Concluded(what=_crowd(sighting), sighting=sighting) for sighting in crowded]
@@ -59,8 +60,7 @@ def conclude(progress: Progress) -> tuple[Concluded, ...]:
 
 
 def _crowd(sighting: Sighting) -> Conclusion:
-    by_number = isinstance(sighting.address, int)
-    return Conclusion.CROWDED if by_number or sighting.whole else Conclusion.SEVERAL
+    return Conclusion.CROWDED if isinstance(sighting.address, int) else Conclusion.SEVERAL
 
 
 def _explained(voice: Voice, progress: Progress) -> bool:

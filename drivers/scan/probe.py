@@ -55,6 +55,7 @@ class Ask:
         gap_s: silence that ends what came, where ``is_whole`` does not; 0 for that of the line.
         hasty: wait no longer than a few times what the slowest device of the protocol took so far.
         thorough: what is asked because of it is not to be ``hasty``.
+        parting: begins to tell several apart; done once for a protocol at a setting, unless ``thorough``.
         binding: follows the one before without a break, since a device waits for it.
         tries: how often one that answered is asked, to see whether all its answers are whole.
     """
@@ -69,6 +70,7 @@ class Ask:
     gap_s: float = 0.0
     hasty: bool = False
     thorough: bool = False
+    parting: bool = False
     binding: bool = False
     tries: int = 2
 

@@ -45,6 +45,7 @@ def to_json(progress: Progress) -> str:
                 for v in progress.voices
             ],
             "slowest_s": progress.slowest_s,
+            "parted": [[protocol, line_words(line)] for protocol, line in progress.parted],
             "refused": [line_words(line) for line in progress.refused],
             "echo": progress.echo,
             "probes": progress.probes,
@@ -80,6 +81,7 @@ def from_json(text: str) -> Progress:
                 for one in found["voices"]
             ],
             slowest_s={str(name): float(seconds) for name, seconds in found["slowest_s"].items()},
+            parted=[(str(protocol), read_line(line)) for protocol, line in found["parted"]],
             refused=[read_line(one) for one in found["refused"]],
             echo=bool(found["echo"]),
             probes=int(found["probes"]),
@@ -117,13 +119,13 @@ def _open(probe: Probe) -> dict[str, Any]:
         "parities": [parity.value for parity in ask.parities],
         "ask_s": ask.window_s,
         "gap_s": ask.gap_s,
-        "flags": [ask.hasty, ask.thorough, ask.binding],
+        "flags": [ask.hasty, ask.thorough, ask.parting, ask.binding],
         "tries": ask.tries,
     }
 
 
 def _probe(found: dict[str, Any]) -> Probe:
-    hasty, thorough, binding = found["flags"]
+    hasty, thorough, parting, binding = found["flags"]
     ask = Ask(
         address=_address(found["address"]),
         request=bytes.fromhex(found["request"]),
@@ -134,6 +136,7 @@ def _probe(found: dict[str, Any]) -> Probe:
         gap_s=float(found["gap_s"]),
         hasty=bool(hasty),
         thorough=bool(thorough),
+        parting=bool(parting),
         binding=bool(binding),
         tries=int(found["tries"]),
     )

@@ -141,7 +141,9 @@ class Search:
         return min(self.patience_s, max(_SHORTEST_WINDOW_S, 2 * slowest_s + _MARGIN_S))
 
     def _needless(self, stage: Stage, ask: Ask) -> bool:
-        """Tell whether somebody was found there already."""
+        """Tell whether somebody was found there already; after several were told apart everybody only collides."""
+        if stage.rank is Rank.WILD_RARE and (stage.protocol, stage.line) in self.progress.parted:
+            return True
         return any(
             s.address == ask.address
             and s.protocol == stage.protocol
@@ -154,12 +156,16 @@ class Search:
         """Whoever answered has said who it is, or what has to be asked to find that out."""
         if heard.answered_s is not None:
             self.progress.took(probe.protocol, heard.answered_s)
-        told = [self._open(probe, ask) for ask in heard.then]
+        then = self._worth(probe, heard.then)
+        told = [self._open(probe, ask) for ask in then]
         found = None
         if heard.verdict is Verdict.ANSWER and heard.speaker is not None:
             found = self._meet(probe, heard)
-        elif heard.verdict is Verdict.DAMAGED and not heard.then:
-            found = self._meet(replace(probe, ask=replace(probe.ask, tries=1)), heard)
+        elif heard.verdict is Verdict.DAMAGED and not then:
+            if not heard.then or self._are_met(probe):
+                found = self._meet(replace(probe, ask=replace(probe.ask, tries=1)), heard)
+            else:
+                self.progress.note(probe, heard.raw, Verdict.GARBAGE)
         elif heard.verdict is Verdict.GARBAGE:
             self.progress.note(probe, heard.raw, heard.verdict)
         if found is not None:
@@ -167,6 +173,18 @@ class Search:
             told += [replace(probe, step=None)] * (probe.ask.tries - found.tries)
         self.progress.open.extendleft(reversed(told))
         return found
+
+    def _worth(self, probe: Probe, then: Sequence[Ask]) -> tuple[Ask, ...]:
+        """Leave out what would tell the same ones apart again."""
+        place = (probe.protocol, probe.line)
+        worth = tuple(ask for ask in then if ask.thorough or not ask.parting or place not in self.progress.parted)
+        if any(ask.parting for ask in worth):
+            self.progress.parted.append(place)
+        return worth
+
+    def _are_met(self, probe: Probe) -> bool:
+        """Tell whether devices of the protocol were told apart at this setting."""
+        return any(s.protocol == probe.protocol and s.line == probe.line and s.whole for s in self.progress.sightings)
 
     def _meet(self, probe: Probe, heard: Heard) -> Sighting | None:
         """Count an answer; give the device if it is a new one."""
@@ -179,7 +197,7 @@ class Search:
             known = Sighting(protocol=probe.protocol, address=address, line=probe.line)
             self.progress.sightings.append(known)
         known.tries += 1
-        whole = heard.verdict is Verdict.ANSWER
+        whole = heard.verdict is Verdict.ANSWER and known.who in ("", heard.who)
         known.whole += whole
         known.damaged += not whole
         known.frame = known.frame or heard.frame

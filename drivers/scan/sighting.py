@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from drivers.profile import LineSettings
 from drivers.scan.probe import Address, Probe, Verdict
 
 Spot: TypeAlias = tuple[str, Address, LineSettings]
 """Protocol, address and setting: what tells one device of a line from another."""
+_MOST_VOICES: Final = 64
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,6 +91,7 @@ class Progress:
         done: questions done of each stage, by its key.
         open: questions that an answer has raised, next one first.
         slowest_s: longest answer time seen, by protocol.
+        parted: protocols and settings at which several were told apart.
         refused: settings that the port does not take.
     """
 
@@ -98,6 +100,7 @@ class Progress:
     sightings: list[Sighting] = field(default_factory=list)
     voices: list[Voice] = field(default_factory=list)
     slowest_s: dict[str, float] = field(default_factory=dict)
+    parted: list[tuple[str, LineSettings]] = field(default_factory=list)
     refused: list[LineSettings] = field(default_factory=list)
     echo: bool = False
     probes: int = 0
@@ -112,7 +115,8 @@ class Progress:
         return next((s for s in self.sightings if who and s.who == who and s.line == line), None)
 
     def note(self, probe: Probe, raw: bytes, verdict: Verdict) -> None:
-        """Keep bytes that nobody was found for."""
+        """Keep bytes that nobody was found for, as many as tell something."""
+        del self.voices[: max(0, len(self.voices) - _MOST_VOICES + 1)]
         self.voices.append(Voice(address=probe.address, line=probe.line, raw=raw[:64], verdict=verdict))
 
     def took(self, protocol: str, seconds: float) -> None:

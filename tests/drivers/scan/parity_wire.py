@@ -12,7 +12,11 @@ from hil.wire import Line, Reply, Station
 
 def accepts(data: bytes, sent: Characters, heard: Characters) -> bool:
     """Tell whether a receiver set to ``heard`` finds no parity or framing error in what is sent with ``sent``."""
-    if (sent.baud, sent.data_bits) != (heard.baud, heard.data_bits):
+    if sent.baud != heard.baud:
+        return False
+    if (sent.data_bits, heard.data_bits, sent.parity) == (8, 7, "N"):  # the eighth bit stands where parity does
+        return all((byte.bit_count() % 2 == 1) is (heard.parity == "O") for byte in data)
+    if sent.data_bits != heard.data_bits:
         return False
     for byte in data:
         ones = byte.bit_count()
@@ -24,7 +28,10 @@ def accepts(data: bytes, sent: Characters, heard: Characters) -> bool:
 
 
 class ParityLine(Line):
-    """A ``Line`` whose stations check parity, and on which two of one address answer at once."""
+    """A ``Line`` whose stations check parity, and on which all who are meant answer, at once or one after the other.
+
+    Where two characters meet, the receiver has the low bits of both.
+    """
 
     def _answer(self, frame: bytes, client: Characters, now_ns: int) -> tuple[Station | None, Reply | None]:
         found: list[tuple[Station, Reply]] = []
@@ -36,12 +43,9 @@ class ParityLine(Line):
                 found.append((station, reply))
         if not found:
             return None, None
-        station, first = found[0]
-        if len(found) > 1:
-            second = found[1][1]
-            both = bytes(a & b for a, b in zip(first.data, second.data, strict=False))
-            first = Reply(data=both, delay_ns=first.delay_ns)
-        return station, first
+        for station, reply in found[1:]:
+            self._transmit(reply.data, now_ns + reply.delay_ns, reply.settings or station.settings)
+        return found[0]
 
 
 class ParityStream(LineStream):

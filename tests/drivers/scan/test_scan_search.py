@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import pytest
 
@@ -30,6 +31,7 @@ MAKERS = {"modbus": ModbusProbes()}
 MODBUS = MAKERS["modbus"]
 
 
+@cache
 def profiles() -> tuple[Profile, ...]:
     roots = builtin_roots()
     return tuple(load_profile(find_profile(name, roots)) for name in list_profiles(roots))

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from agent.language import Language as Language  # noqa: PLC0414 - callers find it here too
+from agent.outputs.hj212_settings import Hj212Output
 from drivers.adapter import Adapter
 from drivers.profile import LineSettings, Profile
 
@@ -138,6 +139,7 @@ class Site:
     buses: tuple[Bus, ...]
     devices: tuple[SiteDevice, ...]
     uplinks: tuple[Uplink, ...] = ()
+    outputs: tuple[Hj212Output, ...] = ()
     outbox: OutboxLimits = field(default_factory=OutboxLimits)
     block: BlockRules = field(default_factory=BlockRules)
     state_dir: Path = Path("/var/lib/tidegate")

@@ -14,6 +14,7 @@ from agent.config_address import read_address
 from agent.config_ratios import Rated
 from agent.config_values import Table, nearest
 from agent.language import Language, parse
+from agent.outputs.hj212_settings import Hj212Output
 from agent.zones import zone_of
 from drivers.adapter import Adapter, Direction, SendingEnd
 from drivers.errors import LinkDownError, ProfileError
@@ -53,18 +54,31 @@ def read_site(root: Table, *, base: Path, roots: Sequence[Path], digest: bytes) 
     devices = tuple(_device(table, buses, roots, profiles, rated, identity.timezone) for table in device_tables)
     _names_differ(device_tables)
     _units_differ(device_tables, devices)
+    kept = tuple(device for device in devices if device is not None)
+    outputs = _outputs(root.tables("output"), base, kept, identity.timezone)
     root.close()
     return Site(
         identity=identity,
         buses=buses,
-        devices=tuple(device for device in devices if device is not None),
+        devices=kept,
         uplinks=uplinks,
+        outputs=outputs,
         outbox=outbox,
         block=block,
         state_dir=state_dir,
         run_dir=run_dir,
         digest=digest,
     )
+
+
+def _outputs(
+    tables: Sequence[Table], base: Path, devices: Sequence[SiteDevice], timezone: str
+) -> tuple[Hj212Output, ...]:
+    if not tables:
+        return ()
+    from agent.config_outputs import read_outputs  # noqa: PLC0415 - few sites have one
+
+    return tuple(read_outputs(tables, base, devices, timezone))
 
 
 def _identity(table: Table) -> SiteIdentity:

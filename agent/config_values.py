@@ -101,6 +101,14 @@ class Table(Entries):
         """Give the text of ``key``; ``default`` where it is absent or wrong."""
         return self._typed(key, (str,), "string", default, required=required)
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Give the texts of an array; none where it is absent or wrong."""
+        found = self._typed(key, (list,), "array of strings", _NONE)
+        if not all(isinstance(item, str) for item in found):
+            self.report("wrong-type", key, key=key, expected="array of strings", found="array")
+            return ()
+        return tuple(found)
+
     def flag(self, key: str, default: bool) -> bool:
         """Give true or false."""
         return self._typed(key, (bool,), "boolean", default)

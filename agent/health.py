@@ -9,6 +9,7 @@ from typing import Final
 
 from agent.block.record import ClockSample
 from agent.claims import Life, Task
+from agent.outputs.status import OutputStatus
 from agent.stored import StorageStatus
 from agent.uplink_status import UplinkStatus
 
@@ -170,6 +171,7 @@ class DeviceHealth:
     blocks_cut: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     good_ns: int | None = None
+    outputs: tuple[OutputStatus, ...] = ()
     silent_since_ns: int | None = None
     error_code: str = ""
     error: str = ""

@@ -13,6 +13,7 @@ from typing import Final
 
 from agent.language import N_
 from agent.messages_line import LINE_ROWS
+from agent.messages_output import OUTPUT_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +366,7 @@ _ROWS: Final = (
      N_("A fault of this program: {detail}"),
      N_("Please report it with the output of the same command under TIDEGATE_DEBUG=1.")),
 )  # fmt: skip
-MESSAGES: Final[Mapping[str, Message]] = {row[1]: Message(*row) for row in (*_ROWS, *LINE_ROWS)}
+MESSAGES: Final[Mapping[str, Message]] = {row[1]: Message(*row) for row in (*_ROWS, *LINE_ROWS, *OUTPUT_ROWS)}
 
 
 def knows(key: str) -> bool:

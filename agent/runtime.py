@@ -11,7 +11,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -20,7 +20,7 @@ from agent import software
 from agent.block.record import Event, EventKind
 from agent.buses import Buses
 from agent.clock import SystemClock, TimerfdPause
-from agent.config import Site
+from agent.config import Site, SiteDevice
 from agent.control.desk import AgentDesk
 from agent.control.protocol import ReloadAnswer, socket_path
 from agent.control.server import ControlServer
@@ -32,6 +32,8 @@ from agent.killpoint import VARIABLE as KILL_VARIABLE
 from agent.killpoint import armed
 from agent.mqtt_state import Phase
 from agent.opening import Profiles, RegistryPort
+from agent.outputs.build import build_outlets
+from agent.outputs.outlet import Branching
 from agent.recording import Recorder
 from agent.sdnotify import Notifier
 from agent.storage import Storage, StorageSettings
@@ -99,6 +101,7 @@ class Agent:
         self._kid = self._keys.identity().kid
         self._storage = Storage(_settings(site), self._keys, around.clock, reached=self._reached)
         self._pause = TimerfdPause()
+        self._outlets = build_outlets(site.outputs, site.state_dir, around.clock, around.rng)
         profiles = Profiles()
         self._uplinks: list[Uplink] = []
         self._taps: dict[str, BusTap] = {}
@@ -106,17 +109,24 @@ class Agent:
         self._stop: asyncio.Event = asyncio.Event()
         self._reload_wanted = asyncio.Event()
         self._buses = Buses(
-            register=self._storage.register,
+            register=self._register,
             make_port=lambda bus, wanted: RegistryPort(
                 bus, wanted, profiles, clock=around.clock, pause=self._pause, tap=self._tap_of(bus.name)
             ),
-            recorder=Recorder(self._storage, around.clock),
+            recorder=Recorder(
+                Branching(self._storage, self._outlets) if self._outlets else self._storage, around.clock
+            ),
             clock=around.clock,
         )
 
     def stop(self) -> None:
         """Let ``run`` end in order."""
         self._stop.set()
+
+    def _register(self, devices: Sequence[SiteDevice]) -> None:
+        self._storage.register(devices)
+        for outlet in self._outlets:
+            outlet.register(devices)
 
     async def run(self, *, signals: bool = False) -> None:
         """Run until ``stop``; with ``signals`` SIGTERM and SIGINT stop it and SIGHUP reads the site file again."""
@@ -128,6 +138,8 @@ class Agent:
         self._buses.register(self._site)
         control = ControlServer(socket_path(self._site.run_dir), self._desk())
         self._storage.start()
+        for outlet in self._outlets:
+            outlet.prepare()
         try:
             await control.start()
             async with asyncio.TaskGroup() as group:
@@ -141,6 +153,7 @@ class Agent:
         self._buses.start(self._site, group)
         await asyncio.sleep(0)  # the first requests leave before anything else is loaded
         uplinks = [group.create_task(self._run_uplink(index)) for index in range(len(self._site.uplinks))]
+        outputs = [group.create_task(outlet.run()) for outlet in self._outlets]
         others = [group.create_task(self._tick()), group.create_task(self._reloads())]
         self._notify.ready()
         _log.info(
@@ -153,7 +166,7 @@ class Agent:
                 task.cancel()
             await self._shut_down()
         finally:
-            for task in (*others, *uplinks):
+            for task in (*others, *uplinks, *outputs):
                 task.cancel()
 
     async def _shut_down(self) -> None:
@@ -267,6 +280,7 @@ class Agent:
             buses=buses,
             devices=devices,
             uplinks=tuple(uplink.status() for uplink in self._uplinks),
+            outputs=tuple(outlet.status() for outlet in self._outlets),
             wakeups=self._buses.wakeup.count,
             rss_bytes=_rss_bytes(),
         )
@@ -290,7 +304,7 @@ def _settings(site: Site) -> StorageSettings:
 
 
 def _fixed_changes(old: Site, new: Site) -> tuple[str, ...]:
-    names = ("identity", "uplinks", "outbox", "block", "state_dir", "run_dir")
+    names = ("identity", "uplinks", "outputs", "outbox", "block", "state_dir", "run_dir")
     return tuple(name for name in names if getattr(old, name) != getattr(new, name))
 
 

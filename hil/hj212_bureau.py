@@ -131,6 +131,7 @@ class Bureau:
             self.drop()
             await self._server.wait_closed()
             self._server = None
+            await self.until(lambda: not self._writers, 1.0)
 
     def drop(self) -> None:
         """Break every connection with a reset."""
@@ -205,6 +206,7 @@ class Bureau:
         finally:
             self._writers.discard(writer)
             writer.close()
+            self._change.set()
 
     async def _take(self, segment: bytes, told: bytes, writer: asyncio.StreamWriter) -> None:
         size = len(segment)

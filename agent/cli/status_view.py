@@ -14,6 +14,7 @@ from agent.health import AgentStatus, BusPhase, BusStatus, DeviceStatus
 from agent.language import N_, _
 from agent.messages import knows
 from agent.mqtt_state import Phase
+from agent.outputs.status import OutputStatus, OutputTrouble
 from agent.stored import Pressure
 from agent.uplink_status import UplinkStatus
 
@@ -77,6 +78,7 @@ class Screen:
             *((_("uplink"), self._uplink(uplink)) for uplink in status.uplinks),
             (_("trust"), self._trust()),
             (_("clock"), self._clock()),
+            *((_("output"), self._output(output)) for output in status.outputs),
             (_("flash"), _("{size} MB a day at this rate").format(size=round(status.storage.flash_bytes_day / 1e6))),
         ]
         if not status.uplinks:
@@ -85,7 +87,7 @@ class Screen:
 
     def findings(self) -> tuple[Finding, ...]:
         """Give what needs attention, and what is good to know."""
-        return (*self._of_buses(), *self._of_uplinks(), *self._of_storage())
+        return (*self._of_buses(), *self._of_uplinks(), *self._of_outputs(), *self._of_storage())
 
     def _bus(self, bus: BusStatus) -> str:
         if bus.phase is not BusPhase.UP:
@@ -132,6 +134,17 @@ class Screen:
         status = self._status
         last = place(status.storage.last) if status.storage.last is not None else "-"
         what = _("gateway {gateway}   key {key}   sealed to block {place}")
+    def _output(self, output: OutputStatus) -> str:
+        if output.trouble is None:
+            what = _("{name}   {phase}   {told} packets acknowledged, {waiting} periods waiting")
+            return what.format(
+                name=output.name, phase=_(_LINKS[output.phase]), told=output.told, waiting=output.waiting
+            )
+        since = duration(self._now_ms - output.since_mono_ms)
+        what = _("{name}   {waiting} periods waiting   for {time}: {sentence}")
+        sentence = _output_finding(output, output.trouble).sentence()
+        return what.format(name=output.name, waiting=output.waiting, time=since, sentence=sentence)
+
         return what.format(gateway=status.gateway.hex(), key=status.key.hex(), place=last)
 
     def _clock(self) -> str:
@@ -157,6 +170,14 @@ class Screen:
         storage = self._status.storage
         if storage.fault_code:
             yield _told(storage.fault_code, storage.fault, "")
+    def _of_outputs(self) -> Iterator[Finding]:
+        for output in self._status.outputs:
+            if output.trouble is not None:
+                yield _output_finding(output, output.trouble)
+            if output.lost:
+                params: dict[str, str | int] = {"output": output.name, "count": output.lost}
+                yield Finding(code="output-reports-lost", params=params, where=output.name)
+
         if storage.pressure is not Pressure.NONE:
             params: dict[str, str | int] = {"pending": storage.pending_blocks}
             params["pressure"] = _(_PRESSURES[storage.pressure])
@@ -194,3 +215,7 @@ def duration(ms: int) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit} {seconds % size // smaller} {small}"
     return f"{seconds} s"
+def _output_finding(output: OutputStatus, trouble: OutputTrouble) -> Finding:
+    return Finding(code=trouble.value, params=dict(output.facts), where=output.name)
+
+

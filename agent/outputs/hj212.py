@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Final, TypeAlias
-from zoneinfo import ZoneInfo
 
 from agent.config import SiteDevice
 from agent.errors import KeyUnavailableError
@@ -25,6 +24,7 @@ from agent.outputs.hj212_settings import Hj212Output, Report
 from agent.outputs.hj212_talk import BureauSilentError, Talk, TalkCounts
 from agent.outputs.secrets import read_secret
 from agent.outputs.status import OutputStatus, OutputTrouble
+from agent.zones import zone_of
 from drivers.batch import Batch
 from drivers.clock import Clock
 from drivers.codec.hj212_marks import mark_of
@@ -73,7 +73,7 @@ class Bureau:
         self._rng = rng
         self._connect = connect
         self._off_loop = off_loop
-        self._book = Book(site, Journal(folder / f"{site.name}.hj212"), ZoneInfo(site.timezone), clock)
+        self._book = Book(site, Journal(folder / f"{site.name}.hj212"), zone_of(site.timezone), clock)
         self._rows: dict[int, tuple[Row, ...]] = {}
         self._counts = TalkCounts()
         self._questions: deque[tuple[Segment, deque[Record]]] = deque()
@@ -121,7 +121,7 @@ class Bureau:
             facts=facts,
             since_mono_ms=self._since_ns // 1_000_000,
             waiting=self._book.waiting,
-            lost=self._book.lost,
+            lost=self._book.kept.lost,
             sent=self._counts.sent,
             told=self._counts.told,
             unanswered=self._counts.unanswered,
@@ -201,7 +201,7 @@ class Bureau:
         """Tell what is due: what is measured now, questions about the past, reports that wait, that we are there."""
         while True:
             now_ns = self._clock.mono_ns()
-            record = self._book.first()
+            record = self._book.kept.first()
             if self._realtime_is_due(now_ns):
                 self._realtime_ns = now_ns + round(self._book.settings.realtime_s * _NS)
                 await talk.deliver(self._measured(identity))
@@ -251,7 +251,7 @@ class Bureau:
         self._work.set()
 
     def _look_up(self, past: Past, asked: Segment, identity: Identity, talk: Talk) -> None:
-        records = deque(self._book.past(past))
+        records = deque(self._book.kept.past(past.report, past.first, past.last))
         if not records:
             talk.say(ended(asked, identity.edition, Done.NO_DATA))
         elif len(self._questions) >= _MOST_QUESTIONS:

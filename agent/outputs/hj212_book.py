@@ -26,7 +26,6 @@ from agent.outputs.hj212_journal import (
 from agent.outputs.hj212_packets import Numbers
 from agent.outputs.hj212_periods import FinishedPeriod, Periods, is_over, summed, whole_of
 from agent.outputs.hj212_record import Record
-from agent.outputs.hj212_requests import Past
 from agent.outputs.hj212_settings import BureauSettings, Hj212Output, Report
 from drivers.clock import Clock
 
@@ -46,6 +45,7 @@ class Book:
         clock: where time comes from.
 
     Attributes:
+        kept: reports that may be sent, and all that is or was to be on disk.
         fault: why the disk refuses, None while it does not.
         settings: what is in force.
     """
@@ -54,7 +54,7 @@ class Book:
         self._site = site
         self._journal = journal
         self._clock = clock
-        self._kept = Kept()
+        self.kept = Kept()
         self._lines: list[list[object]] = []
         self._fresh: list[Record] = []
         self._parts: dict[Report, dict[str, None]] = {Report.HOUR: {}, Report.DAY: {}}
@@ -67,10 +67,10 @@ class Book:
     def load(self) -> None:
         """Read what was kept; waits for the disk. A disk that refuses is a ``fault``, and the telling goes on."""
         try:
-            self._kept = self._journal.load()
+            self.kept = self._journal.load()
         except StorageError as error:
             self.fault = error
-        kept = self._kept
+        kept = self.kept
         self.settings = kept.settings or self._site.usual
         self.periods.minute_s = self.settings.minute_s
         self.periods.restore(kept.state)
@@ -84,12 +84,7 @@ class Book:
     @property
     def waiting(self) -> int:
         """Reports without acknowledgement."""
-        return len(self._kept.waiting) + len(self._fresh)
-
-    @property
-    def lost(self) -> int:
-        """Reports that were given up."""
-        return self._kept.lost
+        return len(self.kept.waiting) + len(self._fresh)
 
     def local(self) -> datetime:
         """Give the time of day."""
@@ -111,30 +106,16 @@ class Book:
         self._sum_up(Report.HOUR, Report.MINUTE)
         self._sum_up(Report.DAY, Report.HOUR)
 
-    def first(self) -> Record | None:
-        """Give the oldest report that waits and is on disk."""
-        key = next(iter(self._kept.waiting), None)
-        return None if key is None else self._kept.records[key]
-
     def told(self, record: Record) -> None:
         """Note that a report was acknowledged."""
-        self._kept.waiting.pop(record.key, None)
+        self.kept.waiting.pop(record.key, None)
         self._lines.append(done_line(record.key))
-
-    def past(self, asked: Past) -> tuple[Record, ...]:
-        """Give what is kept of a stretch of the past, oldest first."""
-        found = (
-            record
-            for (report, start), record in self._kept.records.items()
-            if report is asked.report and asked.first <= start <= asked.last
-        )
-        return tuple(sorted(found, key=lambda record: record.start))
 
     def set(self, settings: BureauSettings) -> None:
         """Do as the bureau says from now on, over restarts too."""
         self.settings = settings
         self.periods.minute_s = settings.minute_s
-        self._kept.settings = settings
+        self.kept.settings = settings
         self._lines.append(settings_line(settings))
 
     def note_state(self) -> None:
@@ -170,27 +151,27 @@ class Book:
             self.fault = error
 
     def _state(self) -> list[list[object]]:
-        self._kept.state = self.periods.state()
-        return [state_line(self._kept.state)]
+        self.kept.state = self.periods.state()
+        return [state_line(self.kept.state)]
 
     def _admit(self, fresh: Sequence[Record]) -> None:
         for record in fresh:
-            self._kept.records[record.key] = record
-            self._kept.waiting[record.key] = None
+            self.kept.records[record.key] = record
+            self.kept.waiting[record.key] = None
             if record.report not in self._site.reports:
                 self.told(record)
-        surplus = max(0, len(self._kept.waiting) - MOST_WAITING)
-        for key in list(self._kept.waiting)[:surplus]:
-            del self._kept.waiting[key]
+        surplus = max(0, len(self.kept.waiting) - MOST_WAITING)
+        for key in list(self.kept.waiting)[:surplus]:
+            del self.kept.waiting[key]
             self._lines.append(done_line(key))
         if surplus:
-            self._kept.lost += surplus
-            self._lines.append(lost_line(self._kept.lost))
+            self.kept.lost += surplus
+            self._lines.append(lost_line(self.kept.lost))
 
     async def _shorten(self, off_loop: OffLoop) -> None:
         before = self.local() - timedelta(days=self._site.keep_days)
-        self._kept.drop(f"{before:{_STAMP}}")
-        kept = replace(self._kept, records=dict(self._kept.records), waiting=dict(self._kept.waiting))
+        self.kept.drop(f"{before:{_STAMP}}")
+        kept = replace(self.kept, records=dict(self.kept.records), waiting=dict(self.kept.waiting))
         lines, self._lines = self._lines, []  # what they say is in ``kept`` already
         try:
             await off_loop(lambda: self._journal.rewrite(kept))
@@ -219,7 +200,7 @@ class Book:
 
     def _make(self, record: Record) -> None:
         """Take a new report in; of a period that was told already (the clock went back) there is no second one."""
-        if record.key not in self._kept.records and all(record.key != one.key for one in self._fresh):
+        if record.key not in self.kept.records and all(record.key != one.key for one in self._fresh):
             self._fresh.append(record)
             self._open(record)
 
@@ -227,8 +208,8 @@ class Book:
         whole = {Report.MINUTE: Report.HOUR, Report.HOUR: Report.DAY}.get(record.report)
         if whole is not None:
             start = whole_of(record.start, whole)
-            if (whole, start) not in self._kept.records:
+            if (whole, start) not in self.kept.records:
                 self._parts[whole][start] = None
 
     def _all(self) -> Sequence[Record]:
-        return (*self._kept.records.values(), *self._fresh)
+        return (*self.kept.records.values(), *self._fresh)

@@ -62,6 +62,16 @@ class Kept:
         elif kind == _SETTINGS:
             self.settings = _settings(words)
 
+    def first(self) -> Record | None:
+        """Give the oldest report that waits."""
+        key = next(iter(self.waiting), None)
+        return None if key is None else self.records[key]
+
+    def past(self, report: Report, first: str, last: str) -> tuple[Record, ...]:
+        """Give the reports of periods that began from ``first`` to ``last``, oldest first."""
+        found = (one for one in self.records.values() if one.report is report and first <= one.start <= last)
+        return tuple(sorted(found, key=lambda record: record.start))
+
     def drop(self, before: str) -> None:
         """Forget acknowledged reports of periods that began before ``before``."""
         for key in [key for key in self.records if key[1] < before and key not in self.waiting]:

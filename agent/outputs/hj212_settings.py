@@ -75,7 +75,7 @@ class Hj212Output:
         password_file: its first line is the password ``PW``; nobody but the owner may read it.
         key_file: 32 hex digits of an SM4 key that enciphers data areas (edition of 2025); None for plain text.
         system: ``ST``, such as 32 for a source of water pollution, 31 for one of air pollution.
-        timezone: IANA name; the standard's times are local.
+        timezone: as ``agent.zones`` reads it; the standard's times are local.
         reports: what is told.
         usual: what the bureau may change.
         keep_days: how long acknowledged reports stay, for questions about the past.
@@ -90,7 +90,7 @@ class Hj212Output:
     system: str
     factors: tuple[FactorRule, ...]
     edition: Edition = Edition.V2017
-    timezone: str = "Asia/Shanghai"
+    timezone: str = "+08:00"
     reports: tuple[Report, ...] = tuple(Report)
     usual: BureauSettings = BureauSettings()
     keep_days: int = 30

@@ -15,6 +15,10 @@ from drivers.batch import Batch
 class Outlet(Protocol):
     """One output, as the runtime and polling see it. Nothing here waits."""
 
+    def prepare(self) -> None:
+        """Read what was kept before a restart; waits for the disk."""
+        ...
+
     def register(self, devices: Sequence[SiteDevice]) -> None:
         """Say what ``Batch.device`` counts from now on."""
         ...

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -48,15 +48,34 @@ def check_profile(path: Path) -> list[Finding]:
     profile = parsed.profile
     try:
         protocol = find_protocol(profile.protocol, f"{path}: protocol")
-        protocol.check(profile)
     except ProfileError as fault:
-        return [Finding(code=fault.code, where=fault.where, params={"detail": fault.what})]
+        return [_wrong(fault, fault.where)]
+    faults = list(_wrong_places(profile, protocol))
+    if faults:
+        return [_wrong(fault, fault.where.replace(f"{profile.id}:", f"{path}:", 1)) for fault in faults]
     found = [f for number in range(len(profile.examples)) for f in _check_example(profile, protocol, number, path)]
     if not profile.examples:
         found.append(
             Finding(code="no-example", where=f"{path}: example", params={"profile": profile.id}, warning=True)
         )
     return found
+
+
+def _wrong(fault: ProfileError, where: str) -> Finding:
+    return Finding(code=fault.code, where=where, params={"detail": fault.what})
+
+
+def _wrong_places(profile: Profile, protocol: WireProtocol) -> Iterator[ProfileError]:
+    """Give what is wrong with each point alone, so that a person sees all of it; else with all of them together."""
+    alone = 0
+    for points in (*((point,) for point in profile.points), profile.points):
+        if alone and points is profile.points:
+            return
+        try:
+            protocol.check(replace(profile, points=points))
+        except ProfileError as fault:
+            alone += 1
+            yield fault
 
 
 def _check_example(profile: Profile, protocol: WireProtocol, number: int, path: Path) -> Iterator[Finding]:

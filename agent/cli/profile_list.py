@@ -8,7 +8,7 @@ import click
 
 from agent.cli.exit_codes import ExitCode
 from agent.cli.output import Answer, Json
-from agent.cli.profile_words import proof_word, said
+from agent.cli.profile_words import family_word, proof_word, said
 from agent.cli.session import Session
 from agent.cli.verb import verb
 from agent.finding import Finding
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _HELP = N_("""List the device profiles and what proves each of them.
 
-WORDS narrow the list: tidegate profile list acrel, tidegate profile list soil 土壤.
+WORDS narrow the list, by vendor, model, class or protocol:
+tidegate profile list acrel, tidegate profile list soil 土壤, tidegate profile list mbus heat.
 """)
 
 
@@ -40,16 +41,17 @@ def command(session: Session, words: tuple[str, ...]) -> Answer:
             fault = parsed.faults[0]
             findings.append(Finding(code="bad-profile", where=fault.where, params={"detail": fault.what}))
     chosen = [profile for profile in found if _fits(profile, words)]
-    head = (_("profile"), _("model"), _("points"), _("proven by"))
-    rows = [(one.id, said(one.label), str(len(one.points)), proof_word(one.proof)) for one in chosen]
-    session.out.table([head, *rows], right=(2,))
+    head = (_("profile"), _("model"), _("protocol"), _("points"), _("proven by"))
+    rows = [(one.id, said(one.label), one.protocol, str(len(one.points)), proof_word(one.proof)) for one in chosen]
+    session.out.table([head, *rows], right=(3,))
     code = ExitCode.BAD_DATA if findings else ExitCode.DONE if chosen else ExitCode.NO
     return Answer(code=code, result={"profiles": [_result(one) for one in chosen]}, findings=tuple(findings))
 
 
 def _fits(profile: Profile, words: tuple[str, ...]) -> bool:
     label = profile.label
-    text = f"{profile.id} {profile.vendor} {profile.model} {profile.family} {label.en} {label.zh}".lower()
+    kinds = f"{profile.protocol} {profile.family} {family_word(profile.family)}"
+    text = f"{profile.id} {profile.vendor} {profile.model} {kinds} {label.en} {label.zh}".lower()
     return all(word.lower() in text for word in words)
 
 

@@ -26,12 +26,20 @@ Writes acme/meter-3.toml below --dir (the folder you are in), copied from the pr
 that one - sources, examples, fingerprint, doubts - is left out: it proves nothing here.
 """)
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*")
+_PROTOCOL: Final = re.compile(r'^protocol = "([^"]+)"', re.MULTILINE)
 _HEADER: Final = re.compile(r"\s*\[+([a-z]+)")
 _LEFT_OUT: Final = ("doubt", "example", "fingerprint")
-_STEPS: Final = (
-    N_("Profile of {profile}, begun as a copy of {like}. Go through every line:"),
+_BEGUN: Final = N_("Profile of {profile}, begun as a copy of {like}. Go through every line:")
+_REGISTERS: Final = (
     N_("1. source: manual, revision, page. Addresses count from 0, as on the wire."),
     N_("2. Points: names and units stay, addresses, types and scales are those of your device. Delete the rest."),
+)
+_PLACES: Final = (
+    N_("1. source: manual, revision, page, or whose capture it is."),
+    N_("2. Points: names and units stay, at says where your device has them: tidegate decode {protocol} FRAME names"
+       " what a captured frame holds. Delete the rest."),
+)  # fmt: skip
+_STEPS: Final = (
     N_("3. Read the device once and compare each value with its display: tidegate read"),
     N_('4. Add an [[example]] with request and reply as they were on the wire, and evidence = "capture".'),
     N_("5. tidegate profile check {file}"),
@@ -54,7 +62,8 @@ def command(session: Session, profile: str, like: str | None, folder: str, yes: 
     source = path_of(near)
     if isinstance(source, Finding):
         return Answer(code=of_code(source.code), findings=(source,))
-    text = "\n".join((*_opening(profile, near, target), *_copied(source.read_text(encoding="utf-8"), profile)))
+    model = source.read_text(encoding="utf-8")
+    text = "\n".join((*_opening(profile, near, target, model), *_copied(model, profile)))
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text.rstrip() + "\n", encoding="utf-8")
     session.out.say(_("{file} is written, as a copy of {like}.").format(file=target, like=near))
@@ -77,8 +86,12 @@ def _nearest(profile: str) -> str:
     return max(list_profiles(builtin_roots()), key=likeness)
 
 
-def _opening(profile: str, like: str, target: Path) -> Iterator[str]:
-    yield from ("# " + _(step).format(profile=profile, like=like, file=target) for step in _STEPS)
+def _opening(profile: str, like: str, target: Path, text: str) -> Iterator[str]:
+    found = _PROTOCOL.search(text)
+    protocol = found[1] if found else ""
+    first = _REGISTERS if protocol in ("modbus", "sunspec") else _PLACES
+    steps = (_BEGUN, *first, *_STEPS)
+    yield from ("# " + _(step).format(profile=profile, like=like, file=target, protocol=protocol) for step in steps)
 
 
 def _copied(text: str, profile: str) -> Iterator[str]:

@@ -32,6 +32,17 @@ WRITES: Final = {
     "calibration": N_("calibration"),
     "forbidden": N_("must never be written"),
 }
+FAMILIES: Final = {
+    "electricity": N_("electricity"),
+    "heat": N_("heat"),
+    "water": N_("water"),
+    "gas": N_("gas"),
+    "soil": N_("soil"),
+    "air": N_("air"),
+    "weather": N_("weather"),
+    "oxygen": N_("oxygen"),
+    "relay": N_("relay"),
+}
 
 
 def said(label: Label) -> str:
@@ -42,6 +53,11 @@ def said(label: Label) -> str:
 def proof_word(proof: str) -> str:
     """Give what proves a profile in the language in use."""
     return _(PROOFS[proof])
+
+
+def family_word(family: str) -> str:
+    """Give the class of a device in the language in use; as it stands in the profile where it has no other name."""
+    return _(FAMILIES[family]) if family in FAMILIES else family
 
 
 def path_of(which: str) -> Path | Finding:

@@ -33,6 +33,18 @@ def test_words_narrow_the_list_in_either_language(tidegate: Command) -> None:
     assert tidegate("profile", "list", "no-such-meter").code == 1
 
 
+def test_the_list_is_narrowed_by_protocol_and_by_class_in_either_language(tidegate: Command) -> None:
+    def listed(*words: str, lang: str = "en") -> dict[str, str]:
+        found = tidegate("profile", "list", *words, "--json", lang=lang).envelope["result"]["profiles"]
+        return {one["profile"]: one["protocol"] for one in found}
+
+    assert set(listed("mbus").values()) == {"mbus"}
+    assert {"kamstrup/multical-601", "sontex/supercal-531"} <= set(listed("mbus", "heat"))
+    assert "kamstrup/382" not in listed("mbus", "heat")
+    assert {"landis-gyr/g350", "itron/cyble-gas", "relay/padpuls2"} <= set(listed("mbus", "燃气", lang="zh"))
+    assert "iec62056-21" in tidegate("profile", "list", "iec62056").out
+
+
 def test_show_says_what_is_in_doubt_what_proves_it_and_what_the_site_has_to_answer(tidegate: Command) -> None:
     text = tidegate("profile", "show", "chint/dtsu666").out
     assert "proven by" in text
@@ -50,6 +62,26 @@ def test_show_says_how_a_model_is_recognised_or_that_it_is_not(tidegate: Command
     assert "cannot be told apart from" in tidegate("profile", "show", "eastron/sdm120").out
     assert "holds the unit's own address" in tidegate("profile", "show", "generic/xy-md02").out
     assert "1648" in tidegate("profile", "show", "carlo-gavazzi/em340").out
+    text = tidegate("profile", "show", "kamstrup/multical-601").out
+    assert "it says manufacturer KAM, version 8, medium 0x04" in text
+    assert "unit 1" not in text
+
+
+def test_the_profile_of_a_meter_is_begun_with_places_instead_of_addresses(tidegate: Command) -> None:
+    assert tidegate("profile", "new", "x/heat", "--like", "sontex/supercal-531", "--dir", tidegate.folder).code == 0
+    file = tidegate.folder / "x" / "heat.toml"
+    text = file.read_text(encoding="utf-8")
+    assert "tidegate decode mbus" in text
+    assert "count from 0" not in text
+    assert tidegate("profile", "check", file).code == 0
+    file.write_text(
+        text.replace('"volume_flow"', '"volumeflow"').replace('record = "power"', 'recrd = "power"'), "utf-8"
+    )
+    wrong = tidegate("profile", "check", file)
+    assert wrong.code == 65
+    assert f"{file}: point[flow].at.record" in wrong.err
+    assert "did you mean 'volume_flow'?" in wrong.err
+    assert f"{file}: point[power].at.recrd" in wrong.err
 
 
 @pytest.mark.parametrize("profile_id", SHIPPED)

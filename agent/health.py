@@ -130,6 +130,7 @@ class AgentStatus:
     buses: tuple[BusStatus, ...] = ()
     devices: tuple[DeviceStatus, ...] = ()
     uplinks: tuple[UplinkStatus, ...] = ()
+    outputs: tuple[OutputStatus, ...] = ()
     wakeups: int = 0
     rss_bytes: int = 0
 
@@ -171,7 +172,6 @@ class DeviceHealth:
     blocks_cut: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     good_ns: int | None = None
-    outputs: tuple[OutputStatus, ...] = ()
     silent_since_ns: int | None = None
     error_code: str = ""
     error: str = ""

@@ -76,9 +76,9 @@ class Screen:
         rows += [
             (_("outbox"), self._outbox()),
             *((_("uplink"), self._uplink(uplink)) for uplink in status.uplinks),
+            *((_("output"), self._output(output)) for output in status.outputs),
             (_("trust"), self._trust()),
             (_("clock"), self._clock()),
-            *((_("output"), self._output(output)) for output in status.outputs),
             (_("flash"), _("{size} MB a day at this rate").format(size=round(status.storage.flash_bytes_day / 1e6))),
         ]
         if not status.uplinks:
@@ -130,10 +130,6 @@ class Screen:
         finding = _uplink_finding(uplink)
         return _("{name}   for {time}: {sentence}").format(name=uplink.name, time=since, sentence=finding.sentence())
 
-    def _trust(self) -> str:
-        status = self._status
-        last = place(status.storage.last) if status.storage.last is not None else "-"
-        what = _("gateway {gateway}   key {key}   sealed to block {place}")
     def _output(self, output: OutputStatus) -> str:
         if output.trouble is None:
             what = _("{name}   {phase}   {told} packets acknowledged, {waiting} periods waiting")
@@ -145,6 +141,10 @@ class Screen:
         sentence = _output_finding(output, output.trouble).sentence()
         return what.format(name=output.name, waiting=output.waiting, time=since, sentence=sentence)
 
+    def _trust(self) -> str:
+        status = self._status
+        last = place(status.storage.last) if status.storage.last is not None else "-"
+        what = _("gateway {gateway}   key {key}   sealed to block {place}")
         return what.format(gateway=status.gateway.hex(), key=status.key.hex(), place=last)
 
     def _clock(self) -> str:
@@ -166,10 +166,6 @@ class Screen:
     def _of_uplinks(self) -> Iterator[Finding]:
         yield from (_uplink_finding(uplink) for uplink in self._status.uplinks if uplink.trouble is not None)
 
-    def _of_storage(self) -> Iterator[Finding]:
-        storage = self._status.storage
-        if storage.fault_code:
-            yield _told(storage.fault_code, storage.fault, "")
     def _of_outputs(self) -> Iterator[Finding]:
         for output in self._status.outputs:
             if output.trouble is not None:
@@ -178,6 +174,10 @@ class Screen:
                 params: dict[str, str | int] = {"output": output.name, "count": output.lost}
                 yield Finding(code="output-reports-lost", params=params, where=output.name)
 
+    def _of_storage(self) -> Iterator[Finding]:
+        storage = self._status.storage
+        if storage.fault_code:
+            yield _told(storage.fault_code, storage.fault, "")
         if storage.pressure is not Pressure.NONE:
             params: dict[str, str | int] = {"pending": storage.pending_blocks}
             params["pressure"] = _(_PRESSURES[storage.pressure])
@@ -203,6 +203,10 @@ def _uplink_finding(uplink: UplinkStatus) -> Finding:
     return Finding(code=uplink.trouble.value, params=dict(uplink.facts), where=uplink.name)
 
 
+def _output_finding(output: OutputStatus, trouble: OutputTrouble) -> Finding:
+    return Finding(code=trouble.value, params=dict(output.facts), where=output.name)
+
+
 def _told(code: str, detail: str, where: str) -> Finding:
     """Make a finding of a code that came from the agent with its sentence."""
     return Finding(code=code if knows(code) else "agent-error", params={"detail": detail.rstrip(".")}, where=where)
@@ -215,7 +219,3 @@ def duration(ms: int) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit} {seconds % size // smaller} {small}"
     return f"{seconds} s"
-def _output_finding(output: OutputStatus, trouble: OutputTrouble) -> Finding:
-    return Finding(code=trouble.value, params=dict(output.facts), where=output.name)
-
-

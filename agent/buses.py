@@ -10,7 +10,9 @@ from typing import Final, TypeAlias
 from agent.bus import BusPoller
 from agent.config import Bus, Site, SiteDevice
 from agent.control.protocol import ReloadAnswer
+from agent.ear import Ear
 from agent.health import BusStatus, DeviceStatus
+from agent.listening import ListeningBus
 from agent.opening import BusPort
 from agent.polled import Wanted
 from agent.recording import Recorder
@@ -20,6 +22,9 @@ from drivers.clock import Clock
 
 STOP_PATIENCE_S: Final = 3.0
 MakePort: TypeAlias = Callable[[Bus, Sequence[Wanted]], BusPort]
+MakeEar: TypeAlias = Callable[[Bus, Sequence[Wanted]], Ear]
+AnyBus: TypeAlias = BusPoller | ListeningBus
+"""A bus that runs: polled by us, or by somebody else."""
 Register: TypeAlias = Callable[[Sequence[SiteDevice]], None]
 
 
@@ -27,7 +32,7 @@ Register: TypeAlias = Callable[[Sequence[SiteDevice]], None]
 class _Running:
     """A bus that is being polled."""
 
-    poller: BusPoller
+    poller: AnyBus
     task: asyncio.Task[None]
     wanted: tuple[Wanted, ...]
 
@@ -40,14 +45,18 @@ class Buses:
 
     Args:
         register: tells storage what the indexes mean, ``StoragePort.register``.
-        make_port: gives the port of a bus.
+        make_port: gives the port of a bus that is polled.
+        make_ear: gives the port of one that is only listened to.
         recorder: where batches and events go.
         clock: where time comes from.
     """
 
-    def __init__(self, *, register: Register, make_port: MakePort, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self, *, register: Register, make_port: MakePort, make_ear: MakeEar, recorder: Recorder, clock: Clock
+    ) -> None:
         self._register = register
         self._make_port = make_port
+        self._make_ear = make_ear
         self._recorder = recorder
         self._clock = clock
         self._start_ns = -(-clock.mono_ns() // GRID_NS) * GRID_NS - GRID_NS  # on the grid, and not in the future
@@ -91,13 +100,13 @@ class Buses:
         for running in self._running.values():
             running.poller.shed(pressure)
 
-    def find(self, bus: str) -> BusPoller | None:
-        """Give the poller of the bus called so."""
+    def find(self, bus: str) -> AnyBus | None:
+        """Give the bus called so."""
         running = self._running.get(bus)
         return None if running is None else running.poller
 
-    def wanted(self) -> Iterator[tuple[Wanted, BusPoller]]:
-        """Give every device that is polled now, with its bus."""
+    def wanted(self) -> Iterator[tuple[Wanted, AnyBus]]:
+        """Give every device that is polled or listened to now, with its bus."""
         for running in self._running.values():
             for wanted in running.wanted:
                 yield wanted, running.poller
@@ -122,7 +131,15 @@ class Buses:
     def _start(self, bus: Bus, wanted: tuple[Wanted, ...]) -> None:
         if not wanted or self._stopped:
             return  # nothing to ask there: the port stays free for others
-        poller = BusPoller(
+        poller = self._make(bus, wanted)
+        task = self._group.create_task(poller.run(), name=f"bus {bus.name}")
+        self._running[bus.name] = _Running(poller, task, wanted)
+
+    def _make(self, bus: Bus, wanted: tuple[Wanted, ...]) -> AnyBus:
+        if bus.listen:
+            ear = self._make_ear(bus, wanted)
+            return ListeningBus(bus, wanted, ear, recorder=self._recorder, clock=self._clock)
+        return BusPoller(
             bus,
             wanted,
             self._make_port(bus, wanted),
@@ -131,8 +148,6 @@ class Buses:
             wakeup=self.wakeup,
             start_ns=self._origin_ns(),
         )
-        task = self._group.create_task(poller.run(), name=f"bus {bus.name}")
-        self._running[bus.name] = _Running(poller, task, wanted)
 
     def _origin_ns(self) -> int:
         """Give the last whole second of the common grid, so that a bus that starts later wakes with the others."""

@@ -47,6 +47,38 @@ class ReadStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeardCounts:
+    """What was heard on a bus that is only listened to, since the start.
+
+    Attributes:
+        unasked: messages that nobody asked for.
+        silent: requests without a reply.
+    """
+
+    requests: int = 0
+    replies: int = 0
+    unasked: int = 0
+    silent: int = 0
+    noise_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterBreak:
+    """A counter that did not go on (event 18).
+
+    Attributes:
+        kind: what it looks like, a word of ``agent.counters.Break``.
+        last: exact decimal before; first: from ``mono_ms`` on.
+    """
+
+    point: str
+    kind: str
+    last: str
+    first: str
+    mono_ms: int
+
+
 class DeviceStatus:
     """One device.
 
@@ -62,6 +94,9 @@ class DeviceStatus:
         error: the sentence to it.
         ratios: what the site answered for transformers, (name, decimal); already in the values.
     """
+        identity: what it said of itself in this run, empty if nothing.
+        breaks: the last times that one of its counters did not go on, oldest first.
+        unheard: on a bus that is only listened to, points that nobody asks for now.
 
     name: str
     bus: str
@@ -80,6 +115,9 @@ class DeviceStatus:
     reads: tuple[ReadStatus, ...] = ()
     ratios: tuple[tuple[str, str], ...] = ()
 
+    identity: str = ""
+    breaks: tuple[CounterBreak, ...] = ()
+    unheard: tuple[str, ...] = ()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusStatus:
@@ -93,6 +131,7 @@ class BusStatus:
         error_share: share of the exchanges of the last minute that gave nothing, 0 to 1.
         exchanges: since the start.
     """
+        heard: of a bus that is only listened to, None for one that is polled.
 
     name: str
     port: str
@@ -106,6 +145,7 @@ class BusStatus:
     error_share: float = 0.0
     exchanges: int = 0
 
+    heard: HeardCounts | None = None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentStatus:

@@ -56,6 +56,8 @@ OF_CODE = {
     "port-missing": ExitCode.IO,
     "no-such-line": ExitCode.USAGE,
     "no-serial-line": ExitCode.USAGE,
+    "listen-only": ExitCode.NOT_ALLOWED,
+    "not-heard": ExitCode.NO_ANSWER,
     "address-out-of-range": ExitCode.USAGE,
     "no-such-protocol": ExitCode.USAGE,
     "not-a-number": ExitCode.USAGE,

@@ -32,7 +32,9 @@ async def read_directly(site: Site, devices: Sequence[SiteDevice]) -> tuple[Devi
                 for index, device in enumerate(site.devices)
                 if device.bus == bus.name and device in devices
             ]
-            if wanted:
+            if wanted and bus.listen:
+                found |= {one.site.name: _only_heard(one.site) for one in wanted}
+            elif wanted:
                 found |= await _read_bus(bus, wanted, clock, pause)
     finally:
         pause.close()
@@ -82,6 +84,11 @@ async def _read_device(site: SiteDevice, device: Device, clock: SystemClock) -> 
         error_code="" if failure is None else failure.code,
         error="" if failure is None else sanitize(str(failure)),
     )
+
+
+def _only_heard(site: SiteDevice) -> DeviceValues:
+    """Say that nothing may be asked there."""
+    return DeviceValues(device=site.name, bus=site.bus, error_code="listen-only", error=site.bus)
 
 
 def _failed(site: SiteDevice, error: DriverError) -> DeviceValues:

@@ -36,6 +36,7 @@ _FILE = (
     ("# port   = {port}", N_("a path that stays, not ttyUSB0; or tcp://192.168.1.20:502")),
     ("# baud   = 9600", ""),
     ('# parity = "none"', N_("none, even, odd")),
+    ("# listen = false", N_("true: another client polls here; take what is overheard, never send a byte")),
     ("", ""),
     ("# [[device]]", ""),
     ('# name    = "main-meter"', ""),

@@ -10,7 +10,7 @@ from agent.cli.output import Json, columns
 from agent.cli.verdict_findings import place
 from agent.control.wire import to_json
 from agent.finding import Finding
-from agent.health import AgentStatus, BusPhase, BusStatus, DeviceStatus
+from agent.health import AgentStatus, BusPhase, BusStatus, DeviceStatus, HeardCounts
 from agent.language import N_, _
 from agent.messages import knows
 from agent.mqtt_state import Phase
@@ -32,6 +32,7 @@ _CLOCKS = {
     ClockQuality.AUTHENTICATED: N_("authenticated NTP"),
     ClockQuality.RECEIPT: N_("anchored by a receipt"),
 }
+_MOST_NAMES = 4
 _SYNCHRONISED = (ClockQuality.NTP, ClockQuality.AUTHENTICATED, ClockQuality.RECEIPT)
 _LINKS = {
     Phase.STOPPED: N_("stopped"),
@@ -73,6 +74,7 @@ class Screen:
             rows += [("", self._device(one)) for one in status.devices if one.bus == bus.name and one.error_code]
             rows += [("", _cut(one)) for one in status.devices if one.bus == bus.name and one.blocks_cut]
             rows += [("", _ratios(one)) for one in status.devices if one.bus == bus.name and one.ratios]
+            rows += [("", _unheard(one)) for one in status.devices if one.bus == bus.name and one.unheard]
         rows += [
             (_("outbox"), self._outbox()),
             *((_("uplink"), self._uplink(uplink)) for uplink in status.uplinks),
@@ -93,6 +95,8 @@ class Screen:
         if bus.phase is not BusPhase.UP:
             since = duration(self._now_ms - bus.since_mono_ms)
             return _("{bus}   {phase} for {time}").format(bus=bus.name, phase=_(_PHASES[bus.phase]), time=since)
+        if bus.heard is not None:
+            return _listening(bus, bus.heard)
         what = _("{bus}   {answering} of {devices} devices answer   load {load} %   failed {failed} %")
         return what.format(
             bus=bus.name,
@@ -186,6 +190,29 @@ class Screen:
             yield Finding(code="blocks-dropped", params={"count": storage.dropped_blocks})
         if self._status.clock.quality not in _SYNCHRONISED:
             yield Finding(code="clock-unsure", warning=True)
+
+
+def _listening(bus: BusStatus, heard: HeardCounts) -> str:
+    what = _(
+        "{bus}   listening, {answering} of {devices} devices heard   {requests} requests, {replies} replies,"
+        " {silent} without reply, {noise} bytes of noise"
+    )
+    return what.format(
+        bus=bus.name,
+        answering=bus.answering,
+        devices=bus.devices,
+        requests=heard.requests,
+        replies=heard.replies + heard.unasked,
+        silent=heard.silent,
+        noise=heard.noise_bytes,
+    )
+
+
+def _unheard(device: DeviceStatus) -> str:
+    what = _("{device}: nobody asks for {points}")
+    names = ", ".join(device.unheard[:_MOST_NAMES])
+    left = len(device.unheard) - _MOST_NAMES
+    return what.format(device=device.name, points=f"{names} +{left}" if left > 0 else names)
 
 
 def _ratios(device: DeviceStatus) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from agent.bus import BusPoller, Loan
-from agent.buses import Buses
+from agent.buses import AnyBus, Buses
 from agent.control.protocol import (
     MOST_LEASE_S,
     AskLease,
@@ -27,6 +27,7 @@ from agent.control.protocol import (
 from agent.control.server import Lease
 from agent.errors import ConfigError
 from agent.health import AgentStatus
+from agent.listening import ListeningBus
 from agent.polled import Wanted
 from agent.questions import BusLentError
 from agent.tapping import BusTap
@@ -34,6 +35,7 @@ from drivers.batch import Batch, Value
 from drivers.clock import Clock
 from drivers.errors import DriverError, LinkDownError, NoReplyError, RefusedError
 from drivers.profile import Point
+from drivers.quality import Quality
 from drivers.reading import exact
 from drivers.sources import Device, Read, Urgency
 
@@ -103,6 +105,8 @@ class AgentDesk:
         poller = self._buses.find(ask.bus)
         if poller is None:
             raise _failure("unknown-bus", f"the site has no bus {ask.bus!r} with devices")
+        if isinstance(poller, ListeningBus):
+            raise _failure("listen-only", ask.bus)
         if not 0 < ask.seconds <= MOST_LEASE_S:
             raise _failure("bad-request", f"a lease lasts up to {MOST_LEASE_S:g} seconds")
         try:
@@ -121,8 +125,27 @@ class AgentDesk:
             raise _failure("no-serial-line", poller.bus.port)
         return TapAnswer(bus=ask.bus, pieces=tuple(self._tap_of(ask.bus).take(ask.after)))
 
-    async def _device(self, wanted: Wanted, poller: BusPoller, names: tuple[str, ...]) -> DeviceValues:
+    def _heard(self, wanted: Wanted, bus: ListeningBus, names: tuple[str, ...]) -> DeviceValues:
+        """Give what was heard last, since nothing may be asked there."""
+        points, device = wanted.site.profile.points, bus.device(wanted.index)
+        left = {index for index, point in enumerate(points) if not names or point.name in names}
+        if device is None:
+            return self._answer(wanted, {}, None, "", "")
+        code, sentence = device.trouble
+        found: dict[int, PointValue] = {}
+        mono_ns: int | None = None
+        for index in sorted(left & device.last.keys()):
+            batch, row = device.last[index]
+            mono_ns = max(mono_ns or 0, batch.mono_ns)
+            found[index] = _value(points[index], batch.values[row], batch.statuses[row])
+        stale = int(Quality.BAD_NO_COMMUNICATION)
+        found |= {index: _value(points[index], None, stale) for index in left & device.unheard}
+        return self._answer(wanted, found, mono_ns, code, sentence)
+
+    async def _device(self, wanted: Wanted, poller: AnyBus, names: tuple[str, ...]) -> DeviceValues:
         """Do every exchange that holds a wanted point, each in a turn of its own."""
+        if isinstance(poller, ListeningBus):
+            return self._heard(wanted, poller, names)
         points = wanted.site.profile.points
         left = {index for index, point in enumerate(points) if not names or point.name in names}
         found: dict[int, PointValue] = {}

@@ -1,0 +1,93 @@
+"""A second listener on a simulated line: a port of its own that gets every byte of both directions.
+
+It shows what a listen-only bus hears, and counts what comes out of it: that has to be nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tty
+from pathlib import Path
+
+from hil.characters import Characters
+from hil.ptys import Wires
+from hil.wire import LineCounters
+
+
+class ListenerPort:
+    """A pty on which a program listens; what it says is kept.
+
+    Attributes:
+        path: the symlink that it opens.
+        said: what it sent.
+        lost: bytes that it did not fetch in time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.said = b""
+        self.lost = 0
+        self._ours, self._theirs = os.openpty()
+        tty.setraw(self._theirs)
+        os.set_blocking(self._ours, False)
+        path.symlink_to(os.ttyname(self._theirs))
+
+    def hear(self, data: bytes) -> None:
+        """Give it bytes of the line."""
+        try:
+            sent = os.write(self._ours, data) if data else 0
+        except BlockingIOError:
+            sent = 0
+        self.lost += len(data) - sent
+        self.listen()
+
+    def listen(self) -> bytes:
+        """Fetch what it has said; give all of it so far."""
+        with contextlib.suppress(BlockingIOError):
+            self.said += os.read(self._ours, 4096)
+        return self.said
+
+    def close(self) -> None:
+        """Take the port away."""
+        self.path.unlink(missing_ok=True)
+        os.close(self._ours)
+        os.close(self._theirs)
+
+
+class Tee:
+    """A line (``hil.ptys.Wires``) whose bytes of both directions also reach a listener.
+
+    Args:
+        line: the line.
+        listener: who hears it too.
+    """
+
+    def __init__(self, line: Wires, listener: ListenerPort) -> None:
+        self._line = line
+        self._listener = listener
+        self.settings: Characters = line.settings
+        self.counters: LineCounters = line.counters
+
+    def client_sent(self, data: bytes, now_ns: int, settings: Characters | None = None) -> None:
+        """Take bytes that the client began to send."""
+        self._listener.hear(data)
+        self._line.client_sent(data, now_ns, settings)
+
+    def client_changed(self, settings: Characters) -> None:
+        """Take the client's new settings."""
+        self._line.client_changed(settings)
+
+    def next_ns(self) -> int | None:
+        """Tell when ``advance`` has something to do."""
+        return self._line.next_ns()
+
+    def advance(self, now_ns: int) -> bytes:
+        """Give the bytes whose characters are over."""
+        data = self._line.advance(now_ns)
+        self._listener.hear(data)
+        return data
+
+    def silence(self) -> None:
+        """Forget what is on the wire."""
+        self._line.silence()

@@ -1,4 +1,4 @@
-"""``python -m hil.bench pipeline | collect | dead | wire | help``: figures of the real programs."""
+"""``python -m hil.bench pipeline | collect | dead | wire | adapter | help``: figures of the real programs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from hil.bench import collect, dead, pipeline, reference, startup, wire
+from hil.bench import adapter, collect, dead, pipeline, reference, startup, wire
 from hil.bench.measure import bytecode_kept, machine
 from hil.bench.table import table
 from hil.broker import BrokerError
@@ -156,6 +156,12 @@ def _wire(options: argparse.Namespace) -> dict[str, object]:
     return {"wire": [asdict(one) for one in found], "missed": wire.missed(found), "notes": notes}
 
 
+def _adapter(options: argparse.Namespace) -> dict[str, object]:
+    found = adapter.run(options)
+    _say(options, adapter.shown(found))
+    return {"adapter": [asdict(one) for one in found]}
+
+
 def _help(options: argparse.Namespace) -> dict[str, object]:
     lines = (["--help"], ["run", "--help"], ["version"])
     found = [startup.run(words, options.runs) for words in lines]
@@ -197,7 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     lines.add_argument("--seconds", type=float, default=5.0, help="of one run")
     lines.add_argument("--runs", type=int, default=3)
     lines.add_argument("--tmodbus-python", help="interpreter (3.12 or later) that has tmodbus and serialx")
-    for verb in (pipe, feed, died, lines, start):
+    for verb in (pipe, feed, died, lines, start, adapter.add_verb(verbs)):
         verb.add_argument("--json", action="store_true", help="one object on standard output")
     return parser
 
@@ -211,7 +217,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     here = machine()
     _say(options, f"machine: {here}" + (f"; seed {options.seed}" if "seed" in options else ""))
-    benches = {"pipeline": _pipeline, "collect": _collect, "dead": _dead, "wire": _wire, "help": _help}
+    benches = {
+        "pipeline": _pipeline,
+        "collect": _collect,
+        "dead": _dead,
+        "wire": _wire,
+        "adapter": _adapter,
+        "help": _help,
+    }
     try:
         with bytecode_kept():
             result = benches[options.verb](options)

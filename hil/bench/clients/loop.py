@@ -29,8 +29,8 @@ class Options:
 
 
 def options() -> Options:
-    """Read the command line."""
-    port, baud, stop_bits, registers, seconds = sys.argv[1:]
+    """Read the command line; what follows is the client's own."""
+    port, baud, stop_bits, registers, seconds = sys.argv[1:6]
     return Options(port, int(baud), int(stop_bits), int(registers), float(seconds))
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from agent.cli.lines import Target
+from agent.cli.scan_prepare import Asked, prepare
+from agent.cli.session import Session
+from agent.config import Bus
 from hil.rfc2217 import Rfc2217Line
+from hil.wire import Station
 from tests.agent.cli.commands import Command, Process
 from tests.drivers.scan.meter_bench import electricity, head, water, wired
 from tests.drivers.scan.parity_wire import ParityLine, parity_line
@@ -18,7 +24,7 @@ SITE = 'schema = 1\n[site]\nname = "s"\n[state]\ndir = "state"\n[[bus]]\nname = 
 
 
 def mixed() -> ParityLine:
-    meters = [electricity("000000000321", 9600), water("00001234567890"), wired(5, "12345678"), head()]
+    meters: list[Station] = [electricity("000000000321", 9600), water("00001234567890"), wired(5, "12345678"), head()]
     line = parity_line([at("generic/xy-md02", 1, 9600), *meters])
     line.step = 16
     return line
@@ -103,3 +109,41 @@ def test_a_protocol_that_there_is_not_is_one_sentence(tidegate: Command, tmp_pat
     assert said.code == 2
     assert '"profibus" is no protocol that can be scanned for.' in said.err
     assert "dlt645-2007" in said.err
+
+
+def test_a_port_without_seven_bits_finds_a_head_by_parity_of_its_own(
+    tidegate: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_uart: object, bits: int) -> None:
+        if bits != 8:
+            raise ValueError("no such size")
+
+    monkeypatch.setattr("hil.rfc2217._Uart.bytesize", property(lambda _uart: 8, refuse))
+    meter = head()
+    with Rfc2217Line(parity_line([meter])) as rig:
+        words = ("scan", rig.url, "--protocol", "iec62056-21", "--baud", "300", "--listen", "0")
+        said = tidegate(*words, "--state", tmp_path / "s.json", "--json")
+    assert said.code == 0, said.err
+    (found,) = said.envelope["result"]["found"]
+    assert (found["baud"], found["data_bits"], found["parity"]) == (300, 8, "none")
+    assert found["proposals"][0]["profile"] == "generic/iec62056-readout"
+    (refused,) = [one["params"] for one in said.envelope["findings"] if one["code"] == "setting-refused"]
+    assert refused["line"] == "300 7E1"
+
+
+def test_a_head_is_told_that_it_is_over_when_a_person_stops_the_scan(tmp_path: Path) -> None:
+    meter = head()
+    with Rfc2217Line(parity_line([meter])) as rig:
+        session = Session(environ={})
+        target = Target(bus=Bus(name="b", port=rig.url), site=None)
+        asked = Asked(protocols=("iec",), listen_s=0.0, state=str(tmp_path / "s.json"))
+        work = prepare(session, target, asked)
+
+        def stop(_now_s: float) -> None:
+            if work.search.owed is not None:
+                raise KeyboardInterrupt
+
+        work.tell = stop
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(work.run())
+    assert (meter.sessions, meter.breaks) == (1, 1)

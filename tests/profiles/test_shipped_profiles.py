@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drivers.plan import plan
-from drivers.profile import NumberType, Profile, Table
+from drivers.profile import Kind, NumberType, PointClass, Profile, Table
 from drivers.profile_about import Access, Evidence, Proof, WriteClass
 from drivers.profile_check import check_profile
 from drivers.profile_load import builtin_roots, find_profile, list_profiles, load_profile
@@ -49,6 +49,21 @@ def test_every_quantity_has_a_plausible_range(profile_id: str) -> None:
         assert words or point.low is not None, point.name
 
 
+@pytest.mark.parametrize("profile_id", sorted(set(_IDS) - set(_MODBUS)))
+def test_every_number_of_a_meter_has_a_plausible_range(profile_id: str) -> None:
+    """But for the difference of two clocks: a clock that nobody ever set may show any year."""
+    for point in _load(profile_id).points:
+        bare = point.kind in (Kind.STATE, Kind.EVENT) or point.states or point.name == "clock.offset"
+        assert bare or point.low is not None, point.name
+
+
+@pytest.mark.parametrize("profile_id", sorted(set(_IDS) - set(_MODBUS)))
+def test_what_a_meter_counts_is_what_is_billed(profile_id: str) -> None:
+    for point in _load(profile_id).points:
+        counted = point.kind is Kind.COUNTER and point.name.startswith(("energy", "volume", "gas.volume"))
+        assert not counted or point.klass is PointClass.BILLING or point.name.endswith(".partial"), point.name
+
+
 @pytest.mark.parametrize("profile_id", _IDS)
 def test_what_can_be_written_says_what_that_means_and_is_polled_only_on_purpose(profile_id: str) -> None:
     profile = _load(profile_id)
@@ -65,8 +80,14 @@ def test_what_must_never_be_sent_is_marked() -> None:
 
 
 def test_every_collected_device_has_a_profile() -> None:
-    """58 devices were collected; Kamstrup heat meters have no Modbus map that was found: M-Bus."""
+    """58 devices were collected; Kamstrup heat meters have no Modbus map that was found and are read by M-Bus."""
     assert len([one for one in _MODBUS if _load(one).family != "bench"]) >= 57
+    assert _load("kamstrup/multical-601").protocol == "mbus"
+
+
+def test_there_are_many_makes_of_meters() -> None:
+    meters = [one for one in _IDS if one not in _MODBUS and not one.startswith("generic/")]
+    assert len(meters) >= 34
 
 
 @pytest.mark.parametrize("profile_id", _IDS)

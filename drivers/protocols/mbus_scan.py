@@ -24,7 +24,7 @@ from drivers.codec.mbus import (
     with_count_bit,
 )
 from drivers.codec.mbus_header import Ci, SecondaryAddress, parse_fixed, split_header
-from drivers.codec.mbus_search import DIGITS, deselect_request, select_request
+from drivers.codec.mbus_search import ANYBODY, deselect_request, narrower, select_request
 from drivers.errors import FrameError
 from drivers.profile import LineSettings, Parity
 from drivers.protocols.mbus_place import secondary_address
@@ -107,7 +107,7 @@ class MbusProber:
         elif ask.aim in (_PICK, _OWN_PICK) and somebody:
             then = (_data(ask, SELECTED),)
         elif ask.aim == _CONTROL and not somebody:
-            then = (_pick(ask, "F" * DIGITS), replace(ask, parting=False, request=deselect_request(), aim=_BYE))
+            then = (_pick(ask, ANYBODY), replace(ask, parting=False, request=deselect_request(), aim=_BYE))
         elif ask.aim == _CONTROL:
             return Heard(verdict=Verdict.GARBAGE, echo=came.echo, raw=came.raw)
         verdict = Verdict.STRANGER if somebody else came.noise
@@ -145,8 +145,7 @@ def _picked_heard(ask: Ask, came: Listened[MbusFrame]) -> Heard:
         meter = _told(one).id
         then: tuple[Ask, ...] = (_own(ask, meter),) if meter else ()
         return Heard(verdict=Verdict.ANSWER, echo=came.echo, raw=came.raw, then=then)
-    at = pattern.find("F")
-    then = () if at < 0 else tuple(_pick(ask, pattern[:at] + digit + pattern[at + 1 :]) for digit in "0123456789")
+    then = tuple(_pick(ask, closer) for closer in narrower(pattern))
     return Heard(verdict=Verdict.STRANGER if then else Verdict.DAMAGED, echo=came.echo, raw=came.raw, then=then)
 
 

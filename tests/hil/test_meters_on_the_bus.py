@@ -12,17 +12,15 @@ from itertools import pairwise
 
 import pytest
 
-from drivers.codec.dlt645 import Edition
 from drivers.errors import DeviceFailedError, DriverError, LinkDownError, NoReplyError, RefusedError
 from drivers.link import Link
 from drivers.link_rtu import RtuLink
 from drivers.profile import LineSettings, NamedLocation, Parity, Profile
 from drivers.profile_load import builtin_roots, find_profile, load_profile
-from drivers.protocols import cjt188_search, dlt645_search
 from drivers.protocols.dlt645 import PROTOCOLS
 from drivers.quality import Quality, is_bad
 from drivers.registry import build_device
-from drivers.wire_protocol import LinkedDevice, frames_on
+from drivers.wire_protocol import LinkedDevice
 from hil.characters import Characters
 from hil.faults import Fault, FaultSizes, Injector
 from hil.memory import LineStream
@@ -352,75 +350,6 @@ async def test_a_late_reply_is_told_from_that_to_the_next_question_by_its_serial
     assert bench.line.injector.happened[Fault.LATE] > 2
     assert bench.good > 2
     assert all(one.request != other.request for one, other in pairwise(bench.log))
-
-
-def finding(*placed: Placed) -> Bench:
-    return Bench(list(placed))
-
-
-@virtual
-async def test_the_only_meter_tells_its_address() -> None:
-    bench = finding(single("910004920760"))
-    found = await dlt645_search.find_meters(frames_on(bench.link))
-    assert [(one.edition, one.address) for one in found] == [(Edition.V2007, "910004920760")]
-
-
-@virtual
-async def test_meters_that_spoil_each_others_answers_are_told_apart_by_their_digits() -> None:
-    addresses = {"000000000161", "000000007761", "223002000066"}
-    bench = finding(*(single(address) for address in sorted(addresses)))
-    _spoil(bench.line)
-    found = await dlt645_search.find_meters(frames_on(bench.link), timeout_s=0.1)
-    assert {one.address for one in found} == addresses
-
-
-@virtual
-async def test_old_meters_are_found_by_their_energy_and_may_keep_their_address_to_themselves() -> None:
-    found = await dlt645_search.find_meters(frames_on(finding(old()).link))
-    assert [(one.edition, one.address) for one in found] == [(Edition.V1997, "000014359743")]
-    shy = finding(old(answers_as_asked=True))
-    found = await dlt645_search.find_meters(frames_on(shy.link))
-    assert [(one.edition, one.address) for one in found] == [(Edition.V1997, "A" * 12)]
-
-
-@pytest.mark.parametrize("make", [water, gas, heat], ids=lambda make: make.__name__)
-@virtual
-async def test_the_only_meter_of_another_medium_tells_type_and_address(make: Callable[[], Placed]) -> None:
-    placed = make()
-    bench = finding(placed)
-    found = await cjt188_search.find_meter(frames_on(bench.link))
-    assert found is not None
-    assert isinstance(placed.station, cjt188.Cjt188Meter)
-    assert (found.type, found.address) == (placed.station.type, placed.address)
-
-
-@virtual
-async def test_nobody_is_found_on_an_empty_line() -> None:
-    bench = finding(modbus(1, "generic/xy-md02", 2400, "E"))
-    assert await dlt645_search.find_meters(frames_on(bench.link)) == ()
-    assert await cjt188_search.find_meter(frames_on(bench.link)) is None
-
-
-def _spoil(line: Line) -> None:
-    """Let every station that answers do so at once: bits of all are ANDed, as on a pair with two drivers."""
-    stations = list(line.stations)
-
-    class Together:
-        settings = dlt645.LINE
-
-        def hear(self, frame: bytes, now_ns: int) -> object:
-            replies = [reply for one in stations if (reply := one.hear(frame, now_ns)) is not None]
-            if len(replies) < 2:
-                return replies[0] if replies else None
-            data = bytes(replies[0].data)
-            for other in replies[1:]:
-                data = bytes(a & b for a, b in zip(data, other.data, strict=False))
-            return replace(replies[0], data=data)
-
-        def stray(self, frame: bytes, now_ns: int) -> bytes | None:  # noqa: ARG002
-            return None
-
-    line.stations[:] = [Together()]  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(

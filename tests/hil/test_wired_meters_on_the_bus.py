@@ -7,9 +7,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import pytest
 
-from drivers.codec.mbus import EVERY, SELECTED, Function, MbusFrame, MbusReplyDecoder, short
-from drivers.codec.mbus_header import parse_address
-from drivers.codec.mbus_search import Heard, SecondarySearch, deselect_request, select_request
+from drivers.codec.mbus import EVERY
 from drivers.codec.seven_bit import with_parity
 from drivers.errors import DeviceFailedError, DriverError, FrameError, LinkDownError, NoReplyError, RefusedError
 from drivers.link import Link
@@ -18,13 +16,12 @@ from drivers.profile import LineSettings, Parity, Profile
 from drivers.profile_load import builtin_roots, find_profile, load_profile
 from drivers.quality import Quality, is_bad
 from drivers.registry import build_device, find_protocol
-from drivers.wire_protocol import frames_on
 from hil.characters import Characters
 from hil.faults import Fault, FaultSizes, Injector
 from hil.memory import LineStream
 from hil.sim import iec62056_21, mbus
 from hil.virtualtime import VirtualClock, VirtualPause, here, virtual
-from hil.wire import Exchange, Line, Reply, Station
+from hil.wire import Exchange, Line, Station
 
 pytestmark = pytest.mark.bus
 
@@ -228,55 +225,6 @@ async def test_another_meter_than_the_selected_one_is_no_reading() -> None:
     other.identity = WATER
     await exact.poll()
     assert [type(error) for error in exact.errors] == [FrameError]
-
-
-@virtual
-async def test_every_meter_of_a_line_is_found_by_its_secondary_address() -> None:
-    identities = {mbus.identity(f"{number:08d}", "ABC", 1, 7) for number in (1, 2, 12345678, 12345679, 90000000)}
-    stations: list[Station] = [
-        mbus.MbusMeter(0, one, mbus.water(str(index))) for index, one in enumerate(sorted(identities))
-    ]
-    bench = heat_bench()
-    bench.line.stations[:] = [_Together(stations)]
-    line = frames_on(bench.link)
-
-    async def ask(request: bytes) -> MbusFrame:
-        return await line.exchange(request, MbusReplyDecoder(request), reply_bytes=40, timeout_s=0.2)
-
-    search = SecondarySearch()
-    while (pattern := search.pattern) is not None:
-        meter, heard = None, Heard.SILENCE
-        try:
-            await ask(select_request(pattern))
-            heard = Heard.SEVERAL
-            frame = await ask(short(Function.REQ_UD2 | 0x20, SELECTED))
-            meter, heard = parse_address(frame.data), Heard.ONE
-        except NoReplyError as error:
-            heard = Heard.SEVERAL if error.raw else heard
-        except FrameError:
-            heard = Heard.SEVERAL
-        search.heard(heard, meter)
-    assert {meter.encode() for meter in search.found} == identities
-    assert deselect_request() == short(Function.SND_NKE, SELECTED)
-
-
-class _Together:
-    """All meters answer at once: equal characters stay, others are spoilt, as currents add up."""
-
-    settings = mbus.LINE
-
-    def __init__(self, stations: list[Station]) -> None:
-        self._stations = stations
-
-    def hear(self, frame: bytes, now_ns: int) -> Reply | None:
-        replies = [reply for one in self._stations if (reply := one.hear(frame, now_ns)) is not None]
-        if len(replies) < 2:
-            return replies[0] if replies else None
-        data = bytes(a & b for a, b in zip(replies[0].data, replies[1].data, strict=False))
-        return Reply(data=data, delay_ns=replies[0].delay_ns)
-
-    def stray(self, frame: bytes, now_ns: int) -> bytes | None:  # noqa: ARG002
-        return None
 
 
 @pytest.mark.parametrize("offered", ["0", "3", "5", "6"])

@@ -136,6 +136,15 @@ def test_mbus_meters_that_share_a_primary_address_are_found_by_their_secondary_o
     assert whole.places == bench.places  # a sweep of primary addresses finds the same meters, not more
 
 
+def test_any_number_of_meters_is_told_apart_whatever_they_have_in_common() -> None:
+    numbers = ("00000001", "00000002", "12345678", "12345679", "90000000")
+    wires = scanned([wired(0, number) for number in numbers], ("mbus",), until=5)
+    assert {address for _, address, *_ in wires.places} == set(numbers)
+    addresses = {"000000000161", "000000007761", "223002000066"}
+    pair = scanned([electricity(address) for address in sorted(addresses)], ("dlt645-2007",), until=3)
+    assert {address for _, address, *_ in pair.places} == addresses
+
+
 def test_mbus_meters_of_one_secondary_address_are_told() -> None:
     bench = scanned([wired(1, "12345678"), wired(1, "12345678", seed="other")], ("mbus",))
     assert Conclusion.SEVERAL in told(bench)

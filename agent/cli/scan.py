@@ -35,9 +35,7 @@ asks for --yes and lets the agent poll in between. Then: tidegate add rs485-a --
 @click.argument("line", metavar="BUS|PORT")
 @click.option("--unit", "units", default="", metavar="N|N:M", help=N_("Only these Modbus addresses: 1:32 or 5,17."))
 @click.option("--baud", "bauds", type=int, multiple=True, help=N_("Only this speed; may be given more than once."))
-@click.option(
-    "--protocol", "protocols", multiple=True, metavar="NAME", help=N_("Only this protocol; more than once.")
-)
+@click.option("--protocol", "protocols", multiple=True, metavar="NAME", help=N_("Only this protocol, such as mbus."))
 @click.option("--deep", is_flag=True, help=N_("Go on through every address, speed and parity, patiently."))
 @click.option("--stop-after", type=click.IntRange(0), default=0, help=N_("End when so many are found."))
 @click.option("--resume", is_flag=True, help=N_("Go on where the last scan of this line ended."))

@@ -100,6 +100,69 @@ def test_a_foreign_line_is_decoded_paired_and_captured(
     assert shown[:2] == ["4", "4"]
 
 
+METER_SITE = (
+    SITE
+    + """[[device]]
+name = "power"
+bus = "rs485-a"
+address = "161"
+profile = "generic/dlt645-2007-single-phase"
+"""
+)
+VOLTAGE = bytes.fromhex("6861010000000068110433343435"), bytes.fromhex("68610100000000689106333434353856")
+"""A published request for the voltage, and a reply of 230.5 V in the standard's form, without sum and end."""
+
+
+def closed(body: bytes) -> bytes:
+    return body + bytes((sum(body) & 0xFF, 0x16))
+
+
+def test_a_mixed_line_is_told_apart_with_values_of_both_and_captured(
+    tidegate: Command, pair: tuple[int, str], tmp_path: Path
+) -> None:
+    ours, port = pair
+    (tmp_path / "site.toml").write_text(METER_SITE.format(port=port))
+    capture = tmp_path / "line.pcap"
+    asked, told = (closed(one) for one in VOLTAGE)
+    reset, ack = bytes.fromhex("1040054516"), b"\xe5"
+    thread = speak(
+        ours, b"\xfe" * 4 + asked, told, with_crc("040400010002"), with_crc("04040400EB0222"), reset, ack,
+    )  # fmt: skip
+    said = tidegate("monitor", "rs485-a", "--seconds", "3", "--pcap", capture, "--json")
+    thread.join()
+    assert said.code == 0, said.err
+    *events, envelope = lines_of(said.out)
+    assert [(one["event"], one["protocol"], one["address"]) for one in events] == [
+        ("request", "dlt645-2007", "000000000161"), ("reply", "dlt645-2007", "000000000161"),
+        ("request", "modbus-rtu", "4"), ("reply", "modbus-rtu", "4"),
+        ("request", "mbus", "5"), ("reply", "mbus", "5"),
+    ]  # fmt: skip
+    assert events[1]["values"] == [{"point": "voltage", "value": "230.5", "unit": "V"}]
+    assert [one["value"] for one in events[3]["values"]] == ["23.5", "54.6"]
+    assert (events[0]["unit"], events[2]["unit"]) == (None, 4)
+    assert envelope["result"]["noise"] == 0
+    tshark = need("tshark", "tshark")
+    shown = subprocess.run([tshark, "-r", str(capture)], capture_output=True, text=True, check=True).stdout
+    assert len(shown.splitlines()) == len(events)
+
+
+def test_one_protocol_alone_can_be_heard_and_a_wrong_name_is_told(
+    tidegate: Command, pair: tuple[int, str], tmp_path: Path
+) -> None:
+    ours, port = pair
+    (tmp_path / "site.toml").write_text(SITE.format(port=port))
+    asked, told = (closed(one) for one in VOLTAGE)
+    thread = speak(ours, with_crc("040400010002"), with_crc("04040400EB0222"), asked, told)
+    said = tidegate("monitor", "rs485-a", "--seconds", "2", "--protocol", "dlt645-2007")
+    thread.join()
+    assert "->  dlt645-2007 000000000161  read 02010100" in said.out
+    assert "voltage_a = 230.5 V" in said.out
+    assert "unit 4" not in said.out
+    wrong = tidegate("monitor", "rs485-a", "--protocol", "dlt645")
+    assert wrong.code == 2
+    assert '--protocol "dlt645" is not known' in wrong.err
+
+
 def test_people_read_who_said_what(tidegate: Command, pair: tuple[int, str], tmp_path: Path) -> None:
     ours, port = pair
     (tmp_path / "site.toml").write_text(SITE.format(port=port))

@@ -70,6 +70,7 @@ class Dlt645Device:
         places = [place_of(point, edition, profile.id) for point in self._points]
         self._planned = {planned.read.points: planned for planned in _plan(self._points, places, edition)}
         self._reads = tuple(planned.read for planned in self._planned.values())
+        self._dialogue.known = self._known()
 
     @property
     def reads(self) -> Sequence[Read]:
@@ -106,8 +107,7 @@ class Dlt645Device:
 
     async def probe(self) -> None:
         """Ask for the shortest reply; a refusal counts as life. Raises like ``read``."""
-        shortest = min(self._planned.values(), key=lambda planned: planned.read.reply_bytes)
-        await self._dialogue.ask(shortest.place.identifier, shortest.read.reply_bytes)
+        await self._dialogue.probe()
 
     async def _clocks(self, planned: _Planned) -> Batch:
         """Compare the clocks; a meter that tells neither date nor time is none that has failed."""
@@ -151,6 +151,11 @@ class Dlt645Device:
         at = self._reads.index(planned.read)
         self._planned |= {part.read.points: part for part in parts}
         self._reads = (*self._reads[:at], *(part.read for part in parts), *self._reads[at + 1 :])
+        self._dialogue.known = self._known()
+
+    def _known(self) -> tuple[tuple[str, int], ...]:
+        planned = [self._planned[read.points] for read in self._reads]
+        return tuple((one.place.identifier, one.read.reply_bytes) for one in planned)
 
 
 def _pairs(planned: _Planned) -> Iterator[tuple[int, Place]]:

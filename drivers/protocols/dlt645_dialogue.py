@@ -1,6 +1,9 @@
 """Questions to one DL/T 645 meter, each answered with all that stands under an identifier, in however many frames.
 
-A refusal shows only address and function, so a single one may have meant the request before.
+A refusal shows only address and function, so a single one may have meant the request before. A reply names what was
+read, not when: one that is later than anybody would have waited for passes for the answer to the next question of its
+kind. So after a question that was given up another one comes first, where the profile has one: its answer shows that
+nothing older is on its way.
 """
 
 from __future__ import annotations
@@ -26,12 +29,15 @@ class Dialogue:
         line: what carries the frames; may be exchanged for a new one.
         answering: address in the last reply, twelve digits; None before the first, and for one full of wildcards.
         frames: of the last answer, one behind the other, as they came.
+        known: (identifier, length of the reply on the wire) of what may be asked.
     """
 
     def __init__(self, placed: Placed, edition: Edition) -> None:
         self.line: AnyLink = placed.link
         self.answering: str | None = None
         self.frames = b""
+        self.known: tuple[tuple[str, int], ...] = ()
+        self._given_up: set[str] = set()
         self._address = placed.address
         self._edition = edition
         self._settings = placed.settings
@@ -55,6 +61,8 @@ class Dialogue:
             RefusedError: the meter says no; ``exception`` is its error word, DeviceFailedError if it cannot now.
             NoReplyError, FrameError, LinkDownError: as ``Device.read`` says.
         """
+        if identifier in self._given_up and (other := self._shortest(identifier)) is not None:
+            await self.ask(*other)
         reply = await self.ask(identifier, reply_bytes)
         if again and reply.is_refusal and _error_word(reply) & NO_SUCH_DATA:
             reply = await self.ask(identifier, reply_bytes)  # the first one may have meant another request
@@ -66,7 +74,7 @@ class Dialogue:
             if not reply.more_follows:
                 return data
             request = follow_request(self._edition, self._address, identifier, number)
-            reply = await self._exchange(request, dlt645.OVERHEAD + len(reply.data))
+            reply = await self._exchange(request, dlt645.OVERHEAD + len(reply.data), f"{identifier}/{number}")
             self._refused(identifier, reply)
             data += reply.data[head : len(reply.data) - tail]
             self.frames += reply.raw
@@ -75,13 +83,26 @@ class Dialogue:
     async def ask(self, identifier: str, reply_bytes: int) -> Dlt645Frame:
         """Give the first frame of the answer, which may be a refusal."""
         extra = load_extra(1) if self._edition is Edition.V2007 and is_load(identifier) else b""
-        return await self._exchange(read_request(self._edition, self._address, identifier, extra), reply_bytes)
+        request = read_request(self._edition, self._address, identifier, extra)
+        return await self._exchange(request, reply_bytes, identifier)
+
+    async def probe(self) -> None:
+        """Ask for the shortest reply; a refusal counts as life."""
+        shortest = self._shortest() or min(self.known, key=lambda one: one[1])
+        await self.ask(*shortest)
 
     def wire_ms(self) -> int:
         """Give how long the last answer took on the wire."""
         return round(1000 * self._character_s * len(self.frames))
 
-    async def _exchange(self, request: bytes, reply_bytes: int) -> Dlt645Frame:
+    def _shortest(self, other_than: str = "") -> tuple[str, int] | None:
+        """Give what has the shortest reply, of what no late answer may be on its way to."""
+        free = [one for one in self.known if one[0] != other_than and one[0] not in self._given_up]
+        return min(free, key=lambda one: one[1], default=None)
+
+    async def _exchange(self, request: bytes, reply_bytes: int, what: str) -> Dlt645Frame:
+        certain = what not in self._given_up
+        self._given_up.add(what)
         reply: Dlt645Frame = await frames_on(self.line).exchange(
             WAKE_UP + request,
             reply_decoder(request, self._edition),
@@ -89,6 +110,9 @@ class Dialogue:
             timeout_s=self._timeout_s,
             settings=self._settings,
         )
+        if certain:
+            self._given_up.clear()  # it has left behind whatever it was asked before
+        self._given_up.discard(what)
         self.answering = reply.address if reply.address.isdecimal() else self.answering
         return reply
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from drivers.codec.framing import Noise
+from drivers.codec.framing import Noise, NoiseReason
 from drivers.codec.iec62056_21 import LONGEST, IecDecoder, IecFrame, Kind
 
 ANSWER_TO: Final = {
@@ -24,12 +24,14 @@ class IecReplyDecoder:
         sent: what was said.
         address: of the device, for sentences.
         longest: bytes of the longest answer.
+        request: the message that was sent, to know its echo.
     """
 
-    def __init__(self, sent: Kind, address: str = "", longest: int = LONGEST) -> None:
+    def __init__(self, sent: Kind, address: str = "", longest: int = LONGEST, request: bytes = b"") -> None:
         self._sent = sent
         self._address = address
         self._longest = longest
+        self._request = request
         self._decoder = IecDecoder(ANSWER_TO[sent], longest)
 
     @property
@@ -59,12 +61,17 @@ class IecReplyDecoder:
 
     def fresh(self) -> IecReplyDecoder:
         """Make an empty decoder for the same message."""
-        return IecReplyDecoder(self._sent, self._address, self._longest)
+        return IecReplyDecoder(self._sent, self._address, self._longest, self._request)
 
     def feed(self, data: bytes) -> Iterator[IecFrame | Noise]:
         """Give all that ``data`` completes. Never raises on any input."""
-        return self._decoder.feed(data)
+        return map(self._sorted, self._decoder.feed(data))
 
     def flush(self) -> Iterator[IecFrame | Noise]:
         """Give what is left."""
-        return self._decoder.flush()
+        return map(self._sorted, self._decoder.flush())
+
+    def _sorted(self, event: IecFrame | Noise) -> IecFrame | Noise:
+        if isinstance(event, Noise) and event.raw == self._request:
+            return Noise(raw=event.raw, reason=NoiseReason.ECHO)
+        return event

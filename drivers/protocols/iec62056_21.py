@@ -128,7 +128,8 @@ class IecDevice:
                 found = {one.quantity: one for one in said(frame)} | found
             except DecodeError as error:
                 raise FrameError(f"{self._line.name}: {error.detail}", frame.raw) from error
-        self._readout_bytes = max(_READOUT_BYTES, round(_ROOM * sum(len(frame.raw) for frame in frames)))
+        whole = _ROOM * sum(len(frame.raw) for frame in frames)
+        self._readout_bytes = max(_READOUT_BYTES if self._pushing else _IDENTIFICATION_BYTES, round(whole))
         return found
 
     async def _telegram(self) -> IecFrame:
@@ -184,7 +185,7 @@ class IecDevice:
             request = with_parity(request)
         return await frames_on(self._line).exchange(
             request,
-            IecReplyDecoder(kind, self._address),
+            IecReplyDecoder(kind, self._address, request=request),
             reply_bytes=reply_bytes,
             timeout_s=self._timeout_s,
             settings=settings or start,

@@ -41,12 +41,14 @@ class Association:
     Attributes:
         response: whether it is an AARE.
         result: of a response, 0 is accepted.
+        diagnostic: of a response, why it is not accepted; 0 if nothing is to be said.
         conformance: block of three bytes, empty if there is none.
         max_pdu: bytes that the sender can receive, None if it does not say.
     """
 
     response: bool
     result: int | None
+    diagnostic: int
     conformance: bytes
     max_pdu: int | None
 
@@ -87,7 +89,15 @@ class Notification:
     data: Data
 
 
-Apdu = Association | Attribute | GetResponse | Notification
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExceptionResponse:
+    """What a meter says when it takes no request: numbers of the state error and of the service error."""
+
+    state: int
+    service: int
+
+
+Apdu = Association | Attribute | GetResponse | Notification | ExceptionResponse
 
 
 def read_apdu(data: bytes) -> Apdu:
@@ -106,6 +116,8 @@ def read_apdu(data: bytes) -> Apdu:
         return _response(data)
     if kind == 0x0F:
         return _notification(data)
+    if kind == 0xD8 and len(data) >= 3:
+        return ExceptionResponse(state=data[1], service=data[2])
     if kind in _ENCRYPTED:
         raise UnreadError(f"APDU {kind:02X} is encrypted", encrypted=True)
     raise UnreadError("there is no APDU" if kind is None else f"APDU {kind:02X} is not read")
@@ -115,6 +127,7 @@ def _association(data: bytes, *, response: bool) -> Association:
     size, at = length(data, 1)
     _ended(data, at + size)
     result: int | None = None
+    diagnostic = 0
     initiate = b""
     while at < len(data):
         tag = data[at]
@@ -125,12 +138,16 @@ def _association(data: bytes, *, response: bool) -> Association:
             raise AxdrError("a part of the association is cut short")
         if tag == 0xA2 and response:
             result = part[-1] if part[:2] == b"\x02\x01" and len(part) == 3 else None
+        elif tag == 0xA3 and response:
+            diagnostic = part[-1] if part[2:4] == b"\x02\x01" and len(part) == 5 else 0
         elif tag == 0xBE:
             initiate = part
     if response and result is None:
         raise AxdrError("the association response has no result")
     conformance, max_pdu = _initiate(initiate)
-    return Association(response=response, result=result, conformance=conformance, max_pdu=max_pdu)
+    return Association(
+        response=response, result=result, diagnostic=diagnostic, conformance=conformance, max_pdu=max_pdu
+    )
 
 
 def _initiate(data: bytes) -> tuple[bytes, int | None]:

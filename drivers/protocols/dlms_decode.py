@@ -13,6 +13,7 @@ from drivers.codec.dlms_apdu import (
     Apdu,
     Association,
     Attribute,
+    ExceptionResponse,
     Get,
     GetResponse,
     Notification,
@@ -121,6 +122,10 @@ def quantities(apdu: Apdu, asked: Attribute | None = None) -> Iterator[Quantity]
         if asked is not None and (asked.invoke ^ apdu.invoke) & _INVOKE_ID:
             raise DecodeError(DecodeFault.REPLY_MISMATCH, "the response has another invoke id than the request")
         yield from _got(apdu, asked)
+    elif isinstance(apdu, ExceptionResponse):
+        yield Quantity(quantity="apdu", value="exception-response")
+        yield Quantity(quantity="state_error", value=Decimal(apdu.state))
+        yield Quantity(quantity="service_error", value=Decimal(apdu.service))
     else:
         yield from _notified(apdu)
 

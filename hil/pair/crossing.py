@@ -15,6 +15,7 @@ import json
 import sys
 import threading
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -82,28 +83,29 @@ class End:
     def next_ns(self) -> int | None:
         """Tell when the next bunch is over: full, or followed by a pause."""
         with self._lock:
-            if not self._arriving:
-                return None
-            end_ns = self._arriving[0][0]
-            widest_ns = 2 * self.other.settings.character_ns
-            for over_ns, _ in self._arriving[1:_BUNCH]:
-                if over_ns - end_ns > widest_ns:
-                    break
-                end_ns = over_ns
-            return end_ns
+            return self._arriving[self._bunch() - 1][0] if self._arriving else None
 
     def advance(self, now_ns: int) -> bytes:
-        """Give what is over by now."""
+        """Give the bunches that are over by now."""
+        out = bytearray()
         with self._lock:
-            count = sum(over_ns <= now_ns for over_ns, _ in self._arriving)
-            out = bytes(byte for _, byte in self._arriving[:count])
-            del self._arriving[:count]
-        return out
+            while self._arriving and self._arriving[self._bunch() - 1][0] <= now_ns:
+                count = self._bunch()
+                out += bytes(byte for _, byte in self._arriving[:count])
+                del self._arriving[:count]
+        return bytes(out)
 
     def silence(self) -> None:
         """Lose what is on the way to this end."""
         with self._lock:
             self._arriving.clear()
+
+    def _bunch(self) -> int:
+        """Count the characters that the port hands over next."""
+        widest_ns = 2 * self.other.settings.character_ns
+        first = self._arriving[:_BUNCH]
+        pauses = (at for at, (a, b) in enumerate(pairwise(first), 1) if b[0] - a[0] > widest_ns)
+        return next(pauses, len(first))
 
     def _spoil(self, from_ns: int) -> None:
         """Spoil what is on the way here and is not over yet: this end sends at the same time."""

@@ -44,7 +44,7 @@ class FarEnd:
         self.line = FarLine(
             stations, settings=settings, injector=Injector(seed, sizes=SIZES), on_exchange=self.log.append
         )
-        self.line.hold_ns = hold_ns
+        self.line.hold_ns += hold_ns
         self._port = serial.Serial(str(path), exclusive=True, timeout=0, write_timeout=1)
         _tune(self._port, settings)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)

@@ -11,18 +11,19 @@ that is found inside t3.5 was.
 from __future__ import annotations
 
 from hil.characters import Characters
-from hil.wire import Line
+from hil.sim.modbus import crc16
+from hil.wire import Line, _Request
 
 
 class FarLine(Line):
     """A line whose wire is real.
 
     Attributes:
-        hold_ns: how much later than its time the port may tell of a character, such as an adapter's latency timer;
-            the end of a request is waited for that much longer, so that two bunches of one request stay one.
+        hold_ns: how much later than its time the port may tell of a character: what a receive buffer and an adapter's
+            latency timer hold back. The rest of a request whose checksum does not fit yet is waited for that long.
     """
 
-    hold_ns: int = 0
+    hold_ns: int = 5_000_000
 
     def heard(self, data: bytes, now_ns: int) -> None:
         """Take what has come by ``now_ns``."""
@@ -43,7 +44,7 @@ class FarLine(Line):
         """Tell when a request has to be heard or a character begins."""
         times = []
         if self._request is not None:
-            times.append(self._request.over_ns + self.hold_ns)
+            times.append(self._over_ns(self._request))
         if self._arrivals:
             times.append(self._arrivals[0][0] - self.settings.character_ns)
         return min(times, default=None)
@@ -51,9 +52,9 @@ class FarLine(Line):
     def advance(self, now_ns: int) -> bytes:
         """Give the characters that follow each other without a pause, once the first of them is due."""
         request = self._request
-        if request is not None and now_ns >= request.over_ns + self.hold_ns:
+        if request is not None and now_ns >= self._over_ns(request):
             self._request = None
-            self._hear(request, request.over_ns + self.hold_ns)
+            self._hear(request, self._over_ns(request))
         character_ns = self.settings.character_ns
         if not self._arrivals or self._arrivals[0][0] - character_ns > now_ns:
             return b""
@@ -67,3 +68,9 @@ class FarLine(Line):
         self.counters.line_bytes += count
         self._quiet_from = max(last_ns, now_ns + self.settings.duration_ns(count), self._quiet_from or 0)
         return out
+
+    def _over_ns(self, request: _Request) -> int:
+        """When the silence after a request is over, as far as this port tells."""
+        frame = request.data
+        whole = len(frame) >= 4 and crc16(bytes(frame[:-2])) == frame[-2:]
+        return request.over_ns if whole else request.over_ns + self.hold_ns

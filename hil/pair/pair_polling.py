@@ -64,10 +64,10 @@ def test_plain_polling_reads_what_the_devices_hold(bench: Bench, gateway: Gatewa
 def test_the_silence_before_each_request_is_kept(bench: Bench, gateway: Gateway, record_property: Note) -> None:
     """No request begins less than t3.5 after the last character."""
     number = len(bench.far.since(0))
-    for _ in range(10 * bench.rounds):
+    for _ in range(7 * bench.rounds):
         bench.checked(gateway.read(*LIVING))
     log = [one for one in bench.far.since(number) if one.gap_ns is not None]
-    assert len(log) >= 30
+    assert len(log) >= 20
     least = min(one.gap_ns for one in log if one.gap_ns is not None)
     record_property(
         "shortest silence", f"{least / 1e6:.2f} ms of {SETTINGS.silence_ns / 1e6:.2f}, latency of the ports in it"
@@ -84,7 +84,7 @@ def test_a_wrong_checksum_is_never_a_reading(
     unit = random.Random(seeded).choice(LIVING)
     bench.arm(unit, Fault.FLIP, 1000)
     codes: Counter[str] = Counter()
-    for _ in range(5 * bench.rounds):
+    for _ in range(4 * bench.rounds):
         for one in bench.checked(gateway.read(*LIVING)):
             assert bool(one.values) is (one.unit != unit), one
             codes[one.error] += one.unit == unit
@@ -125,12 +125,12 @@ def test_a_dead_device_leaves_its_neighbours_alone(
     unit = random.Random(seeded).choice(LIVING)
     number = len(bench.far.since(0))
     bench.units[unit].alive = False
-    time.sleep(1.5)
+    time.sleep(1.2)
     log = bench.far.since(number)
     bench.units[unit].alive = True
     record_property("normal again after", f"{bench.settle(gateway):.2f} s")
     asked = {one: len(_of(log, one)) for one in LIVING}
-    record_property("asked in 1.5 s", ", ".join(f"unit {one}: {asked[one]}" for one in LIVING))
+    record_property("asked in 1.2 s", ", ".join(f"unit {one}: {asked[one]}" for one in LIVING))
     gaps = [b.start_ns - a.start_ns for one in LIVING if one != unit for a, b in pairwise(_of(log, one))]
     record_property("longest gap of the living", f"{max(gaps) / 1e6:.0f} ms")
     assert all(one.reply for other in LIVING if other != unit for one in _of(log, other))

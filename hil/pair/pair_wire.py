@@ -23,7 +23,7 @@ from hil.sim.modbus import RtuDevice
 
 Note = Callable[[str, object], None]
 
-_SECONDS = 0.8
+_SECONDS = 0.5
 
 
 @pytest.fixture(autouse=True)

@@ -130,10 +130,9 @@ async def test_a_fault_behind_a_device_server_is_never_a_value_and_is_over_when_
             assert fault in EITHER or bool(errors) is (fault not in FREE), fault
 
 
-@pytest.mark.parametrize(
-    "wrong", [replace(LINE, parity=Parity.NONE), replace(LINE, baud=9600)], ids=["no parity", "half the speed"]
-)
-async def test_a_port_set_wrong_reads_nothing_until_it_is_set_right(wrong: LineSettings, seed: int) -> None:
+async def test_a_port_set_wrong_reads_nothing_until_it_is_set_right(seed: int) -> None:
+    wrong = random.Random(seed).choice([replace(LINE, parity=Parity.NONE), replace(LINE, baud=9600)])
+    print(wrong)
     async with rig(seed) as bench:
         assert await bench.read() == (ALL, [])
         assert bench.link is not None

@@ -51,7 +51,7 @@ class Sink:
     def identify(self, device: int, identity: str) -> None:
         """No identity is overheard."""
 
-    def last_counts(self, device: int) -> Mapping[int, int] | None:
+    def last_counts(self, device: int) -> Mapping[int, int] | None:  # noqa: ARG002
         return {}
 
 

@@ -1,4 +1,4 @@
-"""What is overheard against what is polled: the examples of every shipped profile, as another client would do them."""
+"""What is overheard against what is polled: every example of the shipped profiles, as another client would do it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published frames of every protocol on a line that is only listened to: each is known for what it is, however cut."""
+"""Published frames of every protocol on a line that is only listened to: known for what they are, however cut."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class HeardDevice:
             name = self.wanted.site.profile.points[stale[0]].name
             seconds = STALE_PERIODS * self._periods[stale[0]] / 1e9
             more = f" and {len(stale) - 1} other points" if len(stale) > 1 else ""
-            self.fail(NOT_HEARD, f"{port}: nobody asked for {name}{more} for {seconds:g} s, or got no answer", now_ns)
+            self._fail(NOT_HEARD, f"{port}: nobody asked for {name}{more} for {seconds:g} s, or got no answer", now_ns)
         self._count(now_ns, MissReason.NO_REPLY)
 
     def lose(self, points: Sequence[int], quality: Quality, now_ns: int) -> bool:
@@ -93,10 +93,10 @@ class HeardDevice:
 
     def lose_all(self, code: str, sentence: str, quality: Quality, now_ns: int) -> None:
         """Say so of every point: the port is gone."""
-        self.fail(code, sentence, now_ns)
+        self._fail(code, sentence, now_ns)
         self.lose(range(len(self._periods)), quality, now_ns)
 
-    def fail(self, code: str, sentence: str, now_ns: int) -> None:
+    def _fail(self, code: str, sentence: str, now_ns: int) -> None:
         """Note why there are no readings."""
         self._health.bad(now_ns, code, sanitize(sentence, _SENTENCE_LETTERS))
 

@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.cli.exit_codes import ExitCode, of_code
+from agent.cli.exit_codes import ExitCode
 from agent.cli.output import Answer, Json
 from agent.cli.session import Session
 from agent.cli.verb import verb
-from agent.errors import AgentError, ControlError
-from agent.finding import Finding, of_error
+from agent.errors import AgentError
+from agent.finding import Finding
 from agent.language import N_, Language, _, active
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from agent.cli.lines import Target
-    from agent.config import Site, SiteDevice
     from agent.config_edit import NewDevice
-    from agent.control.protocol import DeviceValues
     from drivers.profile import LineSettings, Profile
     from drivers.profile_about import Ratio
     from drivers.scan.sighting import Sighting
@@ -59,7 +56,8 @@ shown, comments stay, and the file as it was is kept. A running agent takes the 
 @click.option("--yes", is_flag=True, help=N_("Ask nothing."))
 def command(session: Session, line: str, **wishes: object) -> Answer:
     """Test, show, write."""
-    from agent.cli.lines import find_line  # noqa: PLC0415 - start-up time
+    from agent.cli.add_write import checked, failed, show, test, write  # noqa: PLC0415 - start-up time
+    from agent.cli.lines import find_line  # noqa: PLC0415
     from agent.config_edit import added_lines  # noqa: PLC0415
 
     target = find_line(session, line, serial=False)
@@ -223,85 +221,6 @@ def _edited(before: str, target: Target, device: NewDevice, bus_name: str) -> st
     line = device.line or target.bus.line
     text = with_bus(before, NewBus(name=bus_name or target.bus.name, port=target.bus.port, line=line))
     return with_device(text, replace(device, line=None))
-
-
-def checked(path: Path, text: str, device: NewDevice) -> tuple[Site, SiteDevice]:
-    """Read the file as it would be.
-
-    Raises:
-        ConfigError: it would be wrong, with every finding.
-    """
-    import tempfile  # noqa: PLC0415 - start-up time
-    from pathlib import Path as File  # noqa: PLC0415
-
-    from agent.config_load import check_site  # noqa: PLC0415
-    from agent.errors import ConfigError  # noqa: PLC0415
-    from drivers.profile_load import builtin_roots  # noqa: PLC0415
-
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        check = check_site(File(file.name), builtin_roots())
-        errors = tuple(_renamed(one, file.name, str(path)) for one in check.findings if not one.warning)
-    if check.site is None:
-        raise ConfigError(errors[0].where, errors[0].sentence(), errors[0].act(), findings=errors)
-    return check.site, next(one for one in check.site.devices if one.name == device.name)
-
-
-def _renamed(finding: Finding, temporary: str, path: str) -> Finding:
-    return replace(finding, where=finding.where.replace(temporary, path))
-
-
-def test(site: Site, device: SiteDevice) -> DeviceValues:
-    """Read a device that is in no site file yet; what went wrong stands in the values."""
-    import asyncio  # noqa: PLC0415 - start-up time
-
-    from agent.cli.lines import Borrowed, Target  # noqa: PLC0415
-    from agent.cli.read_direct import read_directly  # noqa: PLC0415
-
-    bus = next(one for one in site.buses if one.name == device.bus)
-    with Borrowed(target=Target(bus=bus, site=site, in_site=True)):
-        (values,) = asyncio.run(read_directly(site, (device,)))
-    return values
-
-
-def show(session: Session, values: DeviceValues) -> None:
-    """Show what was read, for a person to compare."""
-    from agent.cli.read import show_devices  # noqa: PLC0415 - start-up time
-
-    show_devices(session.out, (values,))
-    if values.points:
-        session.out.say(_("Please compare these values with the display of the device."))
-
-
-def failed(values: DeviceValues) -> Answer:
-    """Give the answer for a device that did not pass its test."""
-    detail = values.error.rstrip(".") or values.error_code or "-"
-    finding = Finding(code="not-tested", params={"device": values.device, "detail": detail})
-    code = of_code(values.error_code) if values.error_code else ExitCode.NO_ANSWER
-    return Answer(code=code, findings=(finding,))
-
-
-def write(session: Session, path: Path, text: str, site: Site) -> tuple[Path, tuple[Finding, ...]]:
-    """Save the file and let a running agent read it; give where the file as it was is kept."""
-    from agent.clock import SystemClock  # noqa: PLC0415 - start-up time
-    from agent.config_edit import save  # noqa: PLC0415
-    from agent.control.client import ControlClient  # noqa: PLC0415
-    from agent.control.protocol import AskReload  # noqa: PLC0415
-
-    kept = save(path, text, utc_ns=SystemClock().utc_ns())
-    session.out.say(_("Saved. To undo it: cp {kept} {path}").format(kept=kept, path=path))
-    try:
-        with ControlClient(site.run_dir) as agent:
-            agent.ask(AskReload())
-    except ControlError as error:
-        if isinstance(error.__cause__, FileNotFoundError | ConnectionRefusedError):
-            return kept, ()  # none runs
-        return kept, (of_error(error),)
-    except AgentError as error:
-        return kept, (of_error(error),)
-    session.out.say(_("The agent polls it now."))
-    return kept, ()
 
 
 class RefusedEntryError(AgentError):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.cli.add import answered, checked, failed, show, test, write
+from agent.cli.add import answered
 from agent.cli.add_choose import choose
+from agent.cli.add_write import checked, failed, show, test, write
 from agent.cli.exit_codes import ExitCode
 from agent.cli.lines import LineError
 from agent.cli.output import Answer, Json

@@ -14,8 +14,8 @@ from drivers.scan.face import ScanFace
 from drivers.scan.line import ScanLine
 from drivers.scan.propose import Proposal, propose
 from drivers.scan.propose_meter import propose_meter
-from drivers.scan.search import PATIENCE_S
 from drivers.scan.sighting import Sighting, Spot
+from drivers.scan.timing import PATIENCE_S
 from drivers.sources import Device
 
 _OVER_MODBUS = frozenset((MODBUS, "sunspec"))

@@ -20,8 +20,9 @@ from drivers.registry import open_stream
 from drivers.scan.line import ScanLine, SettingRefusedError
 from drivers.scan.probe import Prober
 from drivers.scan.propose import Proposal
-from drivers.scan.search import PATIENCE_S, Search
+from drivers.scan.search import Search
 from drivers.scan.sighting import Sighting, Spot
+from drivers.scan.timing import PATIENCE_S
 from drivers.scan.walk import hear, step
 
 SLICE_S: Final = 4.0

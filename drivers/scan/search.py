@@ -9,15 +9,10 @@ from typing import Final
 
 from drivers.profile import LineSettings
 from drivers.scan.probe import Ask, Heard, Manner, Probe, Verdict
-from drivers.scan.sighting import Cost, Progress, Sighting
+from drivers.scan.sighting import Progress, Sighting
 from drivers.scan.stage import Rank, Stage
+from drivers.scan.timing import PATIENCE_S, Cost, reckoned_s, window_s
 
-PATIENCE_S: Final = 0.25
-_FIRST_WINDOW_S: Final = 0.08
-_SHORTEST_WINDOW_S: Final = 0.04
-_MARGIN_S: Final = 0.01
-_HASTY_S: Final = 0.2  # two meters of one make may differ; less than this is never waited
-_HASTY_TIMES: Final = 3
 _FOR_ONE: Final = 2  # questions that find out the parity of one who took a blind probe for its own
 _RECENT: Final = 8  # probes whose late answer is looked for
 _TELLING: Final = (Verdict.DAMAGED, Verdict.GARBAGE)
@@ -130,15 +125,7 @@ class Search:
 
     def _window_s(self, protocol: str, ask: Ask, *, patient: bool) -> float:
         slowest_s = self.progress.slowest_s.get(protocol)
-        if ask.window_s is not None:
-            if not ask.hasty or slowest_s is None:
-                return ask.window_s
-            return min(ask.window_s, max(_HASTY_S, _HASTY_TIMES * slowest_s))
-        if patient:
-            return self.patience_s
-        if slowest_s is None:
-            return min(_FIRST_WINDOW_S, self.patience_s)
-        return min(self.patience_s, max(_SHORTEST_WINDOW_S, 2 * slowest_s + _MARGIN_S))
+        return window_s(ask, slowest_s, self.patience_s, patient=patient)
 
     def _needless(self, stage: Stage, ask: Ask) -> bool:
         """Tell whether somebody was found there already; after several were told apart everybody only collides."""
@@ -272,8 +259,3 @@ class Search:
         seen = {sighting.line.baud for sighting in self.progress.sightings} | {baud}
         rest.sort(key=lambda stage: (stage.rank, stage.line.baud not in seen))
         self._stages = [*before, *rest]
-
-
-def reckoned_s(ask: Ask, line: LineSettings, window_s: float) -> float:
-    """Seconds of a probe that nobody answers: request, the silence that ends it, window, one character to be sure."""
-    return (len(ask.request) + 1) * line.character_s + line.silence_s + window_s

@@ -70,19 +70,6 @@ class Voice:
     verdict: Verdict
 
 
-@dataclass(slots=True)
-class Cost:
-    """What probes cost by calculation and in truth, so that the remaining time is a measured one."""
-
-    reckoned_s: float = 0.0
-    measured_s: float = 0.0
-
-    @property
-    def factor(self) -> float:
-        """Measured seconds for each second reckoned; 1 before anything was measured."""
-        return self.measured_s / self.reckoned_s if self.reckoned_s else 1.0
-
-
 @dataclass(slots=True, kw_only=True)
 class Progress:
     """How far a search came; what a state file keeps.

@@ -16,9 +16,10 @@ from drivers.scan.modbus import ModbusProbes
 from drivers.scan.modbus_stages import BAUDS
 from drivers.scan.plan import factory_places, make_plan
 from drivers.scan.record import from_json, to_json
-from drivers.scan.search import Search, reckoned_s
+from drivers.scan.search import Search
 from drivers.scan.sighting import Progress, Sighting
 from drivers.scan.stage import Stage, Wanted
+from drivers.scan.timing import reckoned_s
 from drivers.scan.walk import step
 from hil.characters import Characters
 from hil.sim.images import IMAGES

@@ -30,6 +30,7 @@ from agent.intake import Intake
 from agent.keys import KeyStore
 from agent.killpoint import KillPoint, Reached
 from agent.outbox import LAST_SEQ, Commit
+from agent.recollection import Recollection
 from agent.reserve import Reserve
 from agent.seal_rules import SealRules
 from agent.sealing import Contents, Sealing
@@ -48,6 +49,7 @@ class Desk:
 
     Attributes:
         intake: where readings and events go in.
+        recollection: what was sealed before this run.
     """
 
     def __init__(
@@ -83,7 +85,8 @@ class Desk:
         self._told = StorageStatus()
         self._dropped = self._refused = 0
         self._committed_ms: int | None = None
-        self.intake = Intake(chain.writer, chain.first_events, random, now.mono_ms)
+        self.recollection = Recollection(chain.outbox, chain.writer)
+        self.intake = Intake(chain.writer, chain.first_events, random, now.mono_ms, self._outbox.state)
         self.intake.pressure = self._custody.pressure()
         self._under_way = 0
         self._settled = 0
@@ -198,6 +201,7 @@ class Desk:
             fault_code=fault.code if fault is not None else "",
             fault=fault.text if fault is not None else "",
             destinations=tuple(self._custody.status()),
+            exchanged=self.intake.exchanged,
         )
 
     def _now_ms(self) -> int:
@@ -266,7 +270,7 @@ class Desk:
                 lived_s=lived_s,
                 removed=(*removed, *dropped),
                 destinations=self._custody.changes(contents.marks),
-                state=((EPOCH_LIVED_S, lived_s),) if fresh else (),
+                state=(*(((EPOCH_LIVED_S, lived_s),) if fresh else ()), *self.intake.take_marks()),
             )
         )
         return True

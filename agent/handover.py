@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from agent.block.errors import ContentError
@@ -20,7 +21,16 @@ TAKEN_AT_ONCE: Final = 2_500
 """Readings after which the desk may seal before it takes more in: what comes in a burst need not be held whole."""
 _STORAGE_KINDS: Final = frozenset(range(1, EventKind.IDENTITY_CHANGE + 1))
 
-_Item: TypeAlias = Batch | Event | tuple[SiteDevice, ...]
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """Who a device says it is."""
+
+    device: int
+    text: str
+
+
+_Item: TypeAlias = Batch | Event | _Identity | tuple[SiteDevice, ...]
 
 
 class Handover(ABC):
@@ -38,6 +48,9 @@ class Handover(ABC):
         self._wake_at = 0
         self._left = False
         self._points: tuple[Sequence[int], ...] = ()
+        self._identities = 0
+        self._learnt = 0
+        self._counts: Mapping[int, int] | None = None
 
     @abstractmethod
     def _wake(self) -> None:
@@ -72,6 +85,22 @@ class Handover(ABC):
             raise ValueError(str(error)) from error
         self._inbox.append(event)
 
+    def identify(self, device: int, identity: str) -> None:
+        """Say who the site's device says it is; batches offered from now on are of that one."""
+        self._identities += 1
+        self._inbox.append(_Identity(device, identity))
+
+    def last_counts(self, device: int) -> Mapping[int, int] | None:
+        """Give the mantissas at which the device's counters stood before this start, by the index of their points.
+
+        None while that is not known: they are read back after the first block, and somebody may have said that this
+        is another device.
+        """
+        if self._counts is None or self._learnt != self._identities or not 0 <= device < len(self._points):
+            return None
+        counts = self._counts
+        return {at: counts[index] for at, index in enumerate(self._points[device]) if index in counts}
+
     def point_index(self, device: int, point: int) -> int | None:
         """Give the dictionary index of a point of the site's device, None while it has none."""
         if 0 <= device < len(self._points) and 0 <= point < len(self._points[device]):
@@ -101,6 +130,9 @@ class Handover(ABC):
                     return
             elif isinstance(item, Event):
                 desk.intake.note(item, now_ms)
+            elif isinstance(item, _Identity):
+                self._points = desk.intake.identify(item.device, item.text, now_ms)
+                self._learnt += 1
             else:
                 self._points = desk.intake.register(item, now_ms)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -14,6 +14,7 @@ from agent.stored import StorageStatus
 from agent.uplink_status import UplinkStatus
 
 WINDOW_NS: Final = 60_000_000_000
+MOST_BREAKS: Final = 8
 STALLED_NS: Final = 20_000_000_000  # a storage thread that has not moved for so long is stuck, not slow
 
 
@@ -47,7 +48,6 @@ class ReadStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HeardCounts:
     """What was heard on a bus that is only listened to, since the start.
 
@@ -79,6 +79,7 @@ class CounterBreak:
     mono_ms: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceStatus:
     """One device.
 
@@ -93,10 +94,10 @@ class DeviceStatus:
         error_code: of the last failure since its last reading, empty while all is well.
         error: the sentence to it.
         ratios: what the site answered for transformers, (name, decimal); already in the values.
-    """
         identity: what it said of itself in this run, empty if nothing.
         breaks: the last times that one of its counters did not go on, oldest first.
         unheard: on a bus that is only listened to, points that nobody asks for now.
+    """
 
     name: str
     bus: str
@@ -114,10 +115,10 @@ class DeviceStatus:
     error: str = ""
     reads: tuple[ReadStatus, ...] = ()
     ratios: tuple[tuple[str, str], ...] = ()
-
     identity: str = ""
     breaks: tuple[CounterBreak, ...] = ()
     unheard: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusStatus:
@@ -130,8 +131,8 @@ class BusStatus:
         load: share of the last minute in which exchanges were under way, 0 to 1.
         error_share: share of the exchanges of the last minute that gave nothing, 0 to 1.
         exchanges: since the start.
-    """
         heard: of a bus that is only listened to, None for one that is polled.
+    """
 
     name: str
     port: str
@@ -144,8 +145,8 @@ class BusStatus:
     load: float = 0.0
     error_share: float = 0.0
     exchanges: int = 0
-
     heard: HeardCounts | None = None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentStatus:
@@ -215,6 +216,11 @@ class DeviceHealth:
     silent_since_ns: int | None = None
     error_code: str = ""
     error: str = ""
+    breaks: deque[CounterBreak] = field(default_factory=lambda: deque(maxlen=MOST_BREAKS))
+
+    def broke(self, found: CounterBreak) -> None:
+        """Note a counter that did not go on."""
+        self.breaks.append(found)
 
     def good(self, mono_ns: int) -> None:
         """Note a reading."""

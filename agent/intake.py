@@ -13,7 +13,7 @@ from agent.noted import Noted
 from agent.seal_rules import Waiting
 from agent.sealing import cut
 from agent.site_dictionary import SiteDictionary
-from agent.stored import Pressure
+from agent.stored import Exchanged, Pressure
 from agent.thinning import Thinning
 from drivers.batch import Batch
 
@@ -32,9 +32,14 @@ class Intake:
     """
 
     def __init__(
-        self, writer: Writer, first_events: Iterable[Event], random: Callable[[int], bytes], now_ms: int
+        self,
+        writer: Writer,
+        first_events: Iterable[Event],
+        random: Callable[[int], bytes],
+        now_ms: int,
+        mark_of: Callable[[str], int | None],
     ) -> None:
-        self._dictionary = SiteDictionary(writer, random)
+        self._dictionary = SiteDictionary(writer, random, mark_of)
         self._thinning = Thinning(now_ms)
         self._gathering = Gathering()
         self._events = list(first_events)
@@ -60,6 +65,20 @@ class Intake:
         """
         self._events += self._dictionary.register(devices, now_ms)
         return self._dictionary.indexes
+
+    def identify(self, device: int, identity: str, now_ms: int) -> tuple[Sequence[int], ...]:
+        """Take in who a device says it is; returns as ``register``. What is offered from now on is of that one."""
+        self._events += self._dictionary.identify(device, identity, now_ms)
+        return self._dictionary.indexes
+
+    @property
+    def exchanged(self) -> tuple[Exchanged, ...]:
+        """Devices that were found to be others, in this run, the last of each."""
+        return self._dictionary.exchanged
+
+    def take_marks(self) -> tuple[tuple[str, int], ...]:
+        """Take out the marks that the outbox is to keep with the next block."""
+        return self._dictionary.take_marks()
 
     def take(self, batch: Batch) -> None:
         """Take one exchange in; what is shed or unknown to the dictionary is settled at once."""

@@ -92,6 +92,12 @@ _ROWS: Final = (
     (3150, "other-device",
      N_("Another model answers than before the port was lost: {detail}. Nothing is read from it."),
      N_("Were two adapters exchanged? Put them back, or change the profile of the device in the site file.")),
+    (3151, "device-exchanged",
+     N_("{device} is another one than before. Before: {before}. Now: {now}."),
+     N_("Was it exchanged, or its firmware? Write down where both counters stood. If nobody did it, go and look.")),
+    (3152, "counter-broke",
+     N_("{device}: the counter {point} went from {last} to {first}: {kind}."),
+     N_("Both readings are kept, and the chain says where it happened. After a reset or an exchange both parts count.")),
     # --- 4xxx uplink
     (4101, "uplink-refused",
      N_("The platform refuses us: {detail}."),

@@ -28,13 +28,12 @@ _WAL_PAGES: Final = 1000
 _BUSY_S: Final = 5.0
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT})
 _BETWEEN: Final = "SELECT seq, head, message, readings FROM block WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?"
+_NEWEST: Final = "SELECT seq, head, message, readings FROM block WHERE seq <= ? ORDER BY seq DESC LIMIT ?"
 _ROW: Final = "SELECT seq, first_reading, readings, ordinal, end_bytes, lived_s, head, length(message) FROM block"
 _LOOSE: Final = f"{_ROW} WHERE seq > ? AND seq <= ? AND keep = 0 ORDER BY seq LIMIT ?"
 _INSERT: Final = "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-LAST_SEQ: Final = 2**63 - 1
-"""Above every ``seq``."""
-LEFT: Final = -2
-"""``receipted_seq`` of a destination that nobody waits for any more."""
+LAST_SEQ: Final = 2**63 - 1  # above every ``seq``
+LEFT: Final = -2  # ``receipted_seq`` of a destination that nobody waits for any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +196,11 @@ class Outbox:
         """Give up to ``limit`` blocks from ``seq`` ``first`` to ``last``, in chain order; holes are left out."""
         with _sorted_errors(self.path):
             return tuple(_stored(values) for values in self._db.execute(_BETWEEN, (first, last, limit)))
+
+    def newest(self, until: int, limit: int) -> tuple[StoredBlock, ...]:
+        """Give up to ``limit`` blocks from ``seq`` ``until`` back, newest first."""
+        with _sorted_errors(self.path):
+            return tuple(_stored(values) for values in self._db.execute(_NEWEST, (until, limit)))
 
     def loose(self, after: int, to: int, limit: int) -> tuple[Row, ...]:
         """Give up to ``limit`` blocks that may be removed, with ``after < seq <= to``, oldest first.

@@ -8,26 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from agent.counters import Counts, Discontinuity
 from drivers.batch import Batch, Value
 from drivers.profile import Kind, Profile
 from drivers.quality import Quality
 
 _NEVER: Final = object()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Discontinuity:
-    """A counter ran backwards (event 18): it rolled over, was reset or exchanged.
-
-    Attributes:
-        point: index into the profile's points.
-        last: mantissa before.
-        first: mantissa now.
-    """
-
-    point: int
-    last: int
-    first: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +25,19 @@ class Processed:
 
 
 class DeviceState:
-    """What the pipeline remembers of one device between its batches: last counters and states."""
+    """What the pipeline remembers of one device between its batches: last counters and states.
 
-    def __init__(self, profile: Profile) -> None:
+    Args:
+        profile: its points.
+        counts: what is remembered of its counters already; taken in place.
+    """
+
+    def __init__(self, profile: Profile, counts: Counts | None = None) -> None:
+        self.points = profile.points
         self._counters = frozenset(i for i, point in enumerate(profile.points) if point.kind is Kind.COUNTER)
         self._urgent = frozenset(i for i, point in enumerate(profile.points) if point.urgent)
         self._rows: dict[tuple[int, ...], tuple[tuple[int, ...], tuple[int, ...]]] = {}
-        self.counts: dict[int, int] = {}
+        self.counts = Counts() if counts is None else counts
         self.states: dict[int, Value | object] = {}
 
     def rows_of(self, points: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -62,7 +54,7 @@ def process(batch: Batch, state: DeviceState) -> Processed:
     """Check one batch against what was seen before, and remember it.
 
     - A value that is missing without a reason gets BadNoData: a block may not hold a good nothing.
-    - A counter below its last value is a discontinuity; the reading stays as it is.
+    - A counter that does not go on from its last value is a discontinuity; the reading stays as it is.
     - A changed urgent point makes the batch urgent; its first value after the start does not.
     """
     if None in batch.values:
@@ -101,13 +93,11 @@ def _changed(batch: Batch, state: DeviceState, rows: tuple[int, ...]) -> bool:
 
 def _discontinuities(batch: Batch, state: DeviceState, rows: tuple[int, ...]) -> list[Discontinuity]:
     found = []
-    counts = state.counts
+    points, take = state.points, state.counts.take
     for row in rows:
-        value, point = batch.values[row], batch.points[row]
-        if not isinstance(value, int):
-            continue
-        last = counts.get(point, value)
-        counts[point] = value
-        if value < last:
-            found.append(Discontinuity(point=point, last=last, first=value))
+        value = batch.values[row]
+        if isinstance(value, int):
+            what = take(points, batch.points[row], value)
+            if what is not None:
+                found.append(what)
     return found

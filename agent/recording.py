@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from agent.block.record import Event, EventKind
+from agent.counters import Counts, Discontinuity
 from agent.missed import Missed
-from agent.pipeline import Discontinuity
 from drivers.batch import Batch
 from drivers.clock import Clock
 
@@ -30,6 +31,14 @@ class Sink(Protocol):
         """Give the dictionary index of a point of the site's device, None while it has none."""
         ...
 
+    def identify(self, device: int, identity: str) -> None:
+        """Say who the site's device says it is; what is offered from now on is of that one."""
+        ...
+
+    def last_counts(self, device: int) -> Mapping[int, int] | None:
+        """Give where counters stood before this start, by the index of their points; None while that is not known."""
+        ...
+
 
 class Recorder:
     """Writes batches and events of polling into the chain through ``sink``; devices are indexes of the site."""
@@ -37,6 +46,7 @@ class Recorder:
     def __init__(self, sink: Sink, clock: Clock) -> None:
         self._sink = sink
         self._clock = clock
+        self._counts: dict[tuple[str, bytes], Counts] = {}
 
     def offer(self, batch: Batch) -> bool:
         """Hand over a batch; False: not taken."""
@@ -53,10 +63,22 @@ class Recorder:
         self._note(EventKind.MISSED_POLLS, (low, high, missed.count, *span, missed.reason.value))
 
     def discontinuity(self, device: int, found: Discontinuity) -> None:
-        """Record that a counter ran backwards (event 18)."""
+        """Record that a counter did not go on (event 18), and as a field of its own what it looks like."""
         point = self._sink.point_index(device, found.point)
         if point is not None:
-            self._note(EventKind.COUNTER_DISCONTINUITY, (point, found.last, found.first))
+            self._note(EventKind.COUNTER_DISCONTINUITY, (point, found.last, found.first, found.kind.value))
+
+    def identify(self, device: int, identity: str) -> None:
+        """Record who the device says it is (dictionary; event 17 if that was another one before)."""
+        self._sink.identify(device, identity)
+
+    def last_counts(self, device: int) -> Mapping[int, int] | None:
+        """See ``Sink``."""
+        return self._sink.last_counts(device)
+
+    def counts_of(self, name: str, digest: bytes) -> Counts:
+        """Give what is remembered of the counters of a device by its name and profile, over new site files too."""
+        return self._counts.setdefault((name, digest), Counts())
 
     def bus_fault(self, bus: str, code: str, sentence: str) -> None:
         """Record that a bus went down, or with ``BUS_BACK`` that it works again (event 15)."""

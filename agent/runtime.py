@@ -37,6 +37,7 @@ from agent.outputs.outlet import Branching
 from agent.recording import Recorder
 from agent.sdnotify import Notifier
 from agent.storage import Storage, StorageSettings
+from agent.stored import Exchanged
 from agent.tapping import BusTap
 from drivers.sanitize import sanitize
 
@@ -213,9 +214,14 @@ class Agent:
         watched_s = self._notify.watchdog_s
         period_s = TICK_S if watched_s is None else min(TICK_S, watched_s / 3)
         told = ""
+        exchanged: tuple[Exchanged, ...] = ()
         while True:
             self._buses.shed(self._storage.pressure())
             stored = self._storage.status()
+            for one in stored.exchanged:
+                if one not in exchanged:
+                    _log.warning("device-exchanged device=%s before=%r now=%r", one.device, one.before, one.now)
+            exchanged = stored.exchanged
             alive = is_alive(self._storage.moved_mono_ms, self._clock.mono_ns() // 1_000_000, stored.max_age_s)
             if alive:
                 self._notify.alive()

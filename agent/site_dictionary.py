@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agent.block.record import DeviceEntry, Event, PointEntry
+from agent.block.record import DeviceEntry, Event, EventKind, PointEntry
 from agent.block.seal import Writer
 from agent.config import SiteDevice
+from agent.identities import Identities
+from agent.stored import Exchanged
 from drivers.profile import PointClass, Profile
 
 _ID_BYTES: Final = 8
@@ -16,6 +18,10 @@ _AT_ONCE: Final = 500
 """So many new points are told without waiting for their readings: no block gets late or large by them."""
 _PORTION: Final = 16
 """Devices that are told in one go: what telling them needs is forgotten before the next ones."""
+
+
+def _no_mark(_key: str) -> int | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +44,13 @@ class SiteDictionary:
     its first reading is to be sealed, or by ``rest``: the first block does not wait for all of them.
     """
 
-    def __init__(self, writer: Writer, random: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, writer: Writer, random: Callable[[int], bytes], mark_of: Callable[[str], int | None] = _no_mark
+    ) -> None:
         self._writer = writer
         self._random = random
         self._ids = {(entry.name, entry.profile): entry.id for entry in writer.position.tables.devices}
+        self._identities = Identities(writer.position.tables.devices, mark_of)
         self._devices: tuple[SiteDevice, ...] = ()
         self._indexes: tuple[Sequence[int], ...] = ()
         self._owed: dict[int, DeviceEntry] = {}  # by index of the site, ascending as the dictionary will be
@@ -96,6 +105,45 @@ class SiteDictionary:
         self._telemetry.clear()
         few = sum(len(devices[index].profile.points) for index in self._owed) <= _AT_ONCE
         return events + change.events + (self.rest(mono_ms) if few else ())
+
+    @property
+    def exchanged(self) -> tuple[Exchanged, ...]:
+        """Devices that were found to be others, in this run, the last of each."""
+        return self._identities.exchanged
+
+    def take_marks(self) -> tuple[tuple[str, int], ...]:
+        """Take out the marks that the outbox is to keep with the next block."""
+        return self._identities.take_marks()
+
+    def identify(self, device: int, told: str, mono_ms: int) -> tuple[Event, ...]:
+        """Take in who a device says it is.
+
+        Returns:
+            The events to seal before its next reading: nothing if that was known; the new entry; event 17 too if it
+            was another one before. Readings get the indexes of the new entry from now on.
+        """
+        if not 0 <= device < len(self._devices):
+            return ()
+        site = self._devices[device]
+        key = (site.name, site.profile.id)
+        if self._identities.knows(key, told):
+            return ()
+        events = self.tell(device, mono_ms)  # reserved indexes are those of the entry before
+        before = self._entry(site)
+        another = self._identities.learn(key, told, mono_ms)
+        entry = self._entry(site)
+        change = self._writer.dictionary_add([entry], _entries(site.profile, 0), mono_ms)
+        (now,) = change.devices
+        self._identities.place(entry, now, len(self._writer.planned.devices))
+        indexes = list(self._indexes)
+        indexes[device] = _shortest(list(change.points))
+        self._indexes = tuple(indexes)
+        self._placed = {place: placed for place, placed in self._placed.items() if place[0] != device}
+        events += change.events
+        if another:
+            fields = (self._writer.planned.devices.index(before), now)
+            events += (Event(kind=EventKind.DEVICE_IDENTITY, mono_ms=mono_ms, fields=fields),)
+        return events
 
     def tell(self, device: int, mono_ms: int, least: int = 1) -> tuple[Event, ...]:
         """Give the events 3 without which no reading of ``device`` can be sealed; none if it was told before.
@@ -173,7 +221,11 @@ class SiteDictionary:
         if key not in self._ids:
             self._ids[key] = self._random(_ID_BYTES)
         return DeviceEntry(
-            id=self._ids[key], name=device.name, profile=device.profile.id, profile_hash=device.profile.digest
+            id=self._ids[key],
+            name=device.name,
+            profile=device.profile.id,
+            profile_hash=device.profile.digest,
+            identity=self._identities.of(key),
         )
 
 

@@ -160,6 +160,8 @@ class StoragePort(Handover):
         """Take in what was handed over and seal what is due; on the desk's own thread."""
         self._drain(desk, self._now_ms())
         stored = desk.turn()
+        if self._counts is None and not desk.intake.opening:
+            self._counts = desk.recollection.counts()
         self._drained_until(desk.room())
         self._look(desk)
         return stored

@@ -80,6 +80,21 @@ class DestinationStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    """A device that is another one than before, or has another firmware (event 17).
+
+    Attributes:
+        device: name in the site file.
+        before: what was known of it; now: what it says since ``mono_ms``.
+    """
+
+    device: str
+    before: str
+    now: str
+    mono_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StorageStatus:
     """Storage at a glance, as of its last commit.
 
@@ -99,6 +114,7 @@ class StorageStatus:
         shed_readings: given up before sealing, in this run.
         fault_code: kebab-case code of what keeps storage from committing, empty if nothing does.
         fault: the sentence to it.
+        exchanged: devices that were found to be others, in this run, the last of each.
     """
 
     sealed_blocks: int = 0
@@ -118,3 +134,4 @@ class StorageStatus:
     fault_code: str = ""
     fault: str = ""
     destinations: tuple[DestinationStatus, ...] = ()
+    exchanged: tuple[Exchanged, ...] = ()

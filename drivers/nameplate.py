@@ -48,7 +48,10 @@ def written(parts: Mapping[str, str]) -> str | None:
     """Give the one way to write ``parts``, at most 255 bytes; None without any."""
     text = ""
     for part in (*PARTS, *(part for part in parts if part not in PARTS)):
-        more = f"{_BETWEEN if text else ''}{part}={parts[part]}" if part in parts else ""
+        if part not in parts:
+            continue
+        piece = f"{part}={parts[part]}" if part else parts[part]
+        more = f"{_BETWEEN if text else ''}{piece}"
         if len((text + more).encode()) <= _MOST_BYTES:
             text += more
     return text or None
@@ -74,7 +77,7 @@ def merged(known: str | None, told: str | None) -> str | None:
     """Give what is known after ``told``: everything, or after a change of who it is only what was told now."""
     before, now = parts_of(known), parts_of(told)
     if any(before.get(part, now.get(part)) != now.get(part, before.get(part)) for part in _WHO):
-        return told
+        return written(now)
     return written(before | now)
 
 

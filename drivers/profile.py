@@ -64,6 +64,10 @@ class Point:
         saturated: raw numbers that mean 'beyond what the device can measure'.
         states: what a raw number means, for screens; the number is sealed, one that is not listed too.
         side_effect: reading it changes the device: never read along with others, in a hole or to probe.
+        digits: decimal digits of the device's register, counts of ``scale`` each, after which it begins at 0 again; 0
+            where the type says it or nobody knows.
+        keep_raw: the bytes that it was read from are kept with it.
+        nameplate: its value says who the device is: the part of ``drivers.nameplate``; empty if it does not.
         period_s: how often it is read, seconds.
         urgent: whether a change is to be sealed at once.
         access: read, written, or both.
@@ -88,6 +92,9 @@ class Point:
     saturated: tuple[int, ...] = ()
     states: tuple[tuple[int, Label], ...] = ()
     side_effect: bool = False
+    digits: int = 0
+    keep_raw: bool = False
+    nameplate: str = ""
 
     @property
     def location(self) -> ModbusLocation:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
+from drivers.nameplate import PARTS
 from drivers.profile import Kind, Label, Location, ModbusLocation, NamedLocation, NumberType, Point, PointClass
 from drivers.profile_about import Access
 from drivers.profile_at import read_location
@@ -21,6 +22,7 @@ MODBUS: Final = "modbus"
 POINT_KEYS: Final = (
     "name", "label", "at", "unit", "scale", "decimals", "exponent", "kind", "class", "range", "sentinels", "every_s",
     "urgent", "access", "write", "scale_from", "decimals_from", "saturated", "states", "side_effect",
+    "digits", "keep_raw", "nameplate",
 )  # fmt: skip
 _NAME: Final = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 LABEL_KEYS: Final = ("en", "zh")
@@ -54,6 +56,10 @@ def read_point(data: object, where: str, protocol: str = MODBUS) -> Point:
     if kind in (Kind.STATE, Kind.EVENT) and (scale != 1 or exponent != 0):
         raise fields.fault("scale", "a state or event is not scaled")
     low, high = _range(fields)
+    digits = fields.integer("digits", 1, _MOST_DIGITS) if fields.has("digits") else 0
+    if digits and kind is not Kind.COUNTER:
+        raise fields.fault("digits", 'goes only with kind = "counter"')
+    nameplate = fields.choice("nameplate", {part: part for part in PARTS}, "") if fields.has("nameplate") else ""
     access = fields.choice("access", _ACCESS, Access.READ)
     if access is Access.WRITE and fields.has("every_s"):
         raise fields.fault("every_s", 'a point with access = "w" is never read')
@@ -72,6 +78,9 @@ def read_point(data: object, where: str, protocol: str = MODBUS) -> Point:
         saturated=_raws(fields, "saturated", location),
         states=states,
         side_effect=fields.flag("side_effect", default=False),
+        digits=digits,
+        keep_raw=fields.flag("keep_raw", default=False),
+        nameplate=nameplate,
         period_s=_period(fields),
         urgent=fields.flag("urgent", default=False),
         access=access,

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from drivers.nameplate import PARTS
 from drivers.profile import Kind, Parity, PointClass
 from drivers.profile_about import Access, Evidence, WriteClass
 from drivers.profile_at import AT_KEYS, BYTES, ENCODINGS, TABLES, TYPES, WORDS
@@ -179,6 +180,9 @@ def _point() -> Json:
             "decimals_from": _said("address of the number of decimals", _ADDRESS),
             "states": {"type": "object", "additionalProperties": state, "minProperties": 1},
             "side_effect": _FLAG,
+            "digits": _said("decimal digits after which a counter begins at 0 again", _integer(1, 18)),
+            "keep_raw": _said("keep the bytes that it was read from", _FLAG),
+            "nameplate": _said("the value says who the device is", _words(PARTS)),
             "every_s": {"type": "number", "minimum": 0.05, "maximum": 86400},
             "urgent": _FLAG,
             "access": _words([a.value for a in Access]),

@@ -19,7 +19,7 @@ from agent.block.readings import (
     utc_at,
     utc_between,
 )
-from agent.block.record import Block, ClockSample, Value
+from agent.block.record import Block, ClockSample, Event, EventKind, Value
 from agent.block.sequence import FileVerifier
 from agent.block.verify import Outcome, Trust
 from agent.cli.verdict_findings import place
@@ -35,7 +35,8 @@ class Row:
     """One line of an export.
 
     Attributes:
-        kind: ``reading``, or ``gap`` for an interval without records.
+        kind: ``reading``; ``gap`` for an interval without records; ``discontinuity`` for a counter that did not go on
+            (event 18), value: from and to; ``exchange`` for a device that is another one (event 17), value likewise.
         utc_ms: None where nothing tells it.
         error_ms: bound of its error.
         value: exact decimal or text; None where there is none.
@@ -115,7 +116,7 @@ class Readings:
     def rows(self, from_ms: int | None = None, to_ms: int | None = None) -> Iterator[Row]:
         """Give the rows from ``from_ms`` up to, without, ``to_ms``; those without UTC are always among them."""
         for outcome in self._chained():
-            for row in (*_gaps(outcome), *self._readings(outcome)):
+            for row in (*_gaps(outcome), *self._events(outcome), *self._readings(outcome)):
                 if row.utc_ms is None or ((from_ms or 0) <= row.utc_ms and (to_ms is None or row.utc_ms < to_ms)):
                     yield row
 
@@ -123,6 +124,34 @@ class Readings:
         verifier = FileVerifier(self._trust, self._tables)
         for message in self._source():
             yield from (outcome for outcome in verifier.take(message) if outcome.block is not None)
+
+    def _events(self, outcome: Outcome) -> Iterator[Row]:
+        """Give what happened to devices and counters; what no gateway of ours would write is left out."""
+        block, tables = outcome.block, outcome.state.tables
+        for event in block.events if block is not None else ():
+            if block is None or event.kind not in (EventKind.COUNTER_DISCONTINUITY, EventKind.DEVICE_IDENTITY):
+                continue
+            told = (
+                _broke(event, tables) if event.kind == EventKind.COUNTER_DISCONTINUITY else _exchange(event, tables)
+            )
+            if told is None:
+                continue
+            here = (block.epoch, block.number)
+            anchor = own_anchor(block) or self._times[block.gateway].anchors.get(here)
+            utc = utc_at(anchor, event.mono_ms) if isinstance(anchor, Anchor) else anchor
+            yield Row(
+                kind=told.kind,
+                utc_ms=None if utc is None else utc.utc_ms,
+                error_ms=None if utc is None else utc.error_ms,
+                device=told.device,
+                quantity=told.quantity,
+                value=f"{told.before} -> {told.now}",
+                numeric=False,
+                unit=told.unit,
+                quality=told.reason,
+                block=place(here),
+                number=None,
+            )
 
     def _readings(self, outcome: Outcome) -> Iterator[Row]:
         block = outcome.block
@@ -151,6 +180,50 @@ class Readings:
                 device_flags=" ".join(word for bit, word in _FLAGS if flags & bit),
                 raw=found.raws.get(index, b"").hex(),
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    kind: str
+    device: str
+    quantity: str
+    before: str
+    now: str
+    reason: str
+    unit: str | None = None
+
+
+def _broke(event: Event, tables: Tables) -> _Told | None:
+    numbers = [field for field in event.fields[:3] if isinstance(field, int)]
+    if len(numbers) != 3 or not 0 <= numbers[0] < len(tables.points):
+        return None
+    point, last, first = numbers
+    reason = next(iter(event.fields[3:]), "")
+    entry = tables.points[point]
+    return _Told(
+        kind="discontinuity",
+        device=tables.devices[entry.device].name,
+        quantity=entry.quantity,
+        before=decimal_text(last, entry.exponent),
+        now=decimal_text(first, entry.exponent),
+        reason=sanitize(reason) if isinstance(reason, str) else "",
+        unit=entry.unit,
+    )
+
+
+def _exchange(event: Event, tables: Tables) -> _Told | None:
+    indexes = [index for index in event.fields if isinstance(index, int) and 0 <= index < len(tables.devices)]
+    if len(indexes) != 2:
+        return None
+    before, now = (tables.devices[index] for index in indexes)
+    return _Told(
+        kind="exchange",
+        device=now.name,
+        quantity="identity",
+        before=sanitize(before.identity or ""),
+        now=sanitize(now.identity or ""),
+        reason="exchanged",
+    )
 
 
 def _text(value: Value, exponent: int) -> str | None:

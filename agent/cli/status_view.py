@@ -9,6 +9,7 @@ from agent.claims import Life
 from agent.cli.output import Json, columns
 from agent.cli.verdict_findings import place
 from agent.control.wire import to_json
+from agent.counters import Break
 from agent.finding import Finding
 from agent.health import AgentStatus, BusPhase, BusStatus, DeviceStatus, HeardCounts
 from agent.language import N_, _
@@ -45,6 +46,16 @@ _PRESSURES = {
     Pressure.NO_SEAL: N_("telemetry is not sealed"),
     Pressure.NO_POLL: N_("telemetry is not polled"),
 }
+
+
+_BREAKS = {
+    Break.ROLL_OVER.value: N_("it came to the end of its register and began again"),
+    Break.RESET.value: N_("it was set back"),
+    Break.BACKWARDS.value: N_("it is less than before"),
+    Break.RETURNED.value: N_("it is back where it was before one wrong value"),
+}
+_DAY_MS = 86_400_000
+_EXCHANGED_DAYS = 7
 
 
 class Screen:
@@ -89,7 +100,8 @@ class Screen:
 
     def findings(self) -> tuple[Finding, ...]:
         """Give what needs attention, and what is good to know."""
-        return (*self._of_buses(), *self._of_uplinks(), *self._of_outputs(), *self._of_storage())
+        devices = (*self._of_buses(), *self._of_exchanges())
+        return (*devices, *self._of_uplinks(), *self._of_outputs(), *self._of_storage())
 
     def _bus(self, bus: BusStatus) -> str:
         if bus.phase is not BusPhase.UP:
@@ -166,6 +178,22 @@ class Screen:
         for device in self._status.devices:
             if device.error_code:
                 yield _told(device.error_code, device.error, f"{device.bus}/{device.name}")
+            yield from self._of_counters(device)
+
+    def _of_counters(self, device: DeviceStatus) -> Iterator[Finding]:
+        """The last time that each counter did not go on, within a day."""
+        newest = {one.point: one for one in device.breaks if self._now_ms - one.mono_ms < _DAY_MS}
+        for one in newest.values():
+            params: dict[str, str | int] = {"device": device.name, "point": one.point, "kind": _(_BREAKS[one.kind])}
+            params |= {"last": one.last, "first": one.first}
+            yield Finding(code="counter-broke", params=params, where=f"{device.bus}/{device.name}", warning=True)
+
+    def _of_exchanges(self) -> Iterator[Finding]:
+        """Devices that are others than before, for a week or until the agent starts again."""
+        for one in self._status.storage.exchanged:
+            if self._now_ms - one.mono_ms < _EXCHANGED_DAYS * _DAY_MS:
+                params: dict[str, str | int] = {"device": one.device, "before": one.before, "now": one.now}
+                yield Finding(code="device-exchanged", params=params, where=one.device)
 
     def _of_uplinks(self) -> Iterator[Finding]:
         yield from (_uplink_finding(uplink) for uplink in self._status.uplinks if uplink.trouble is not None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from agent.block.record import Event
@@ -61,3 +61,11 @@ class Branching:
     def point_index(self, device: int, point: int) -> int | None:
         """Give the dictionary index of a point of the site's device, None while it has none."""
         return self._sink.point_index(device, point)
+
+    def identify(self, device: int, identity: str) -> None:
+        """Say who a device says it is; outputs have their own names for it."""
+        self._sink.identify(device, identity)
+
+    def last_counts(self, device: int) -> Mapping[int, int] | None:
+        """See ``Sink``."""
+        return self._sink.last_counts(device)

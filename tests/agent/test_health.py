@@ -85,6 +85,12 @@ class Sink:
     def point_index(self, device: int, point: int) -> int | None:
         return None if device else 50 - point
 
+    def identify(self, device: int, identity: str) -> None:
+        """Nobody here says who it is."""
+
+    def last_counts(self, device: int) -> dict[int, int] | None:  # noqa: ARG002 - there was nothing before
+        return {}
+
 
 @virtual
 async def test_events_name_points_as_the_dictionary_does_and_fit_into_a_block() -> None:

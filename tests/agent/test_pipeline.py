@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from agent.pipeline import DeviceState, Discontinuity, lost, process
+from agent.counters import Break, Discontinuity
+from agent.pipeline import DeviceState, lost, process
 from agent.shedding import factors
 from agent.stored import Pressure
 from drivers.batch import Batch, Value
@@ -15,6 +16,7 @@ from drivers.quality import Quality
 from drivers.sources import Read
 from tests.agent.storage_site import point, profile
 
+ROLLED = Discontinuity(point=1, last=65_530, first=3, kind=Break.ROLL_OVER)
 MODEL = profile(
     (
         point("voltage"),
@@ -44,7 +46,7 @@ def test_a_batch_without_findings_goes_through_as_the_same_object() -> None:
 def test_a_counter_that_runs_backwards_is_found_once_and_its_reading_stays() -> None:
     state = DeviceState(MODEL)
     found = [process(batch(2300, count, 0), state) for count in (65_530, 65_530, 3, 4)]
-    assert [one.discontinuities for one in found] == [(), (), (Discontinuity(point=1, last=65_530, first=3),), ()]
+    assert [one.discontinuities for one in found] == [(), (), (ROLLED,), ()]
     assert [one.batch.values[1] for one in found] == [65_530, 65_530, 3, 4]
 
 
@@ -55,7 +57,9 @@ def test_a_missing_counter_neither_hides_nor_makes_a_discontinuity() -> None:
     assert process(batch(1, None, 0, statuses=bad), state).discontinuities == ()
     assert process(batch(1, 101, 0), state).discontinuities == ()
     process(batch(1, None, 0, statuses=bad), state)
-    assert process(batch(1, 7, 0), state).discontinuities == (Discontinuity(point=1, last=101, first=7),)
+    assert process(batch(1, 7, 0), state).discontinuities == (
+        Discontinuity(point=1, last=101, first=7, kind=Break.BACKWARDS),
+    )
 
 
 def test_a_counter_is_followed_through_batches_of_different_points() -> None:

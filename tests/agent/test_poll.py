@@ -128,6 +128,8 @@ class Sink:
 
     batches: list[Batch] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    identities: list[tuple[int, str]] = field(default_factory=list)
+    before: dict[int, dict[int, int]] | None = None
     full: bool = False
 
     def offer(self, batch: Batch) -> bool:
@@ -140,6 +142,12 @@ class Sink:
 
     def point_index(self, device: int, point: int) -> int | None:
         return device * 100 + point
+
+    def identify(self, device: int, identity: str) -> None:
+        self.identities.append((device, identity))
+
+    def last_counts(self, device: int) -> dict[int, int] | None:
+        return None if self.before is None else self.before.get(device, {})
 
     def missed(self) -> list[tuple[object, ...]]:
         return [event.fields for event in self.events if event.kind == EventKind.MISSED_POLLS]
@@ -460,5 +468,59 @@ async def test_a_counter_that_runs_backwards_is_recorded_and_an_urgent_change_is
         device.value = 0
         await asyncio.sleep(1)
     jumps = [event.fields for event in rig.sink.events if event.kind == EventKind.COUNTER_DISCONTINUITY]
-    assert jumps == [(0, 4, 1)]
+    assert jumps == [(0, 4, 1, "backwards")]
     assert [batch.urgent for batch in rig.sink.batches] == [False, True, True, True, True]
+
+
+@virtual
+async def test_where_counters_stood_before_the_start_is_compared_as_soon_as_it_is_known() -> None:
+    model = profile(point("count", kind=Kind.COUNTER), point("other", kind=Kind.COUNTER), point("gauge"))
+    device = Scripted(0, [read(0, 1, 2)], alive)
+    async with Rig(device, model=model) as rig:
+        await asyncio.sleep(3.5)
+        assert rig.sink.events == []
+        rig.sink.before = {0: {0: 1_000, 1: 1, 2: 1_000}}
+        await asyncio.sleep(3)
+        (health,) = [status for _, status in rig.poller.devices()]
+    jumps = [event.fields for event in rig.sink.events if event.kind == EventKind.COUNTER_DISCONTINUITY]
+    assert jumps == [(0, 1_000, 1, "reset")], "the first reading against the last one before, once"
+    assert [(one.point, one.last, one.first, one.kind) for one in health.breaks] == [("count", "1000", "1", "reset")]
+
+
+class Named(Scripted):
+    """A device that says who it is."""
+
+    identity: str | None = None
+
+
+@virtual
+async def test_who_a_device_is_goes_ahead_of_its_readings_and_only_when_it_changes() -> None:
+    model = profile(point("a"), point("fw", kind=Kind.STATE, unit=None, nameplate="firmware"))
+    device = Named(0, [read(0), read(1, period_s=4)], alive)
+    async with Rig(device, model=model) as rig:
+        await asyncio.sleep(0.1)
+        device.identity = "serial=1"
+        await asyncio.sleep(3)
+        device.identity = "serial=2"
+        await asyncio.sleep(1.5)
+        (health,) = [status for _, status in rig.poller.devices()]
+    told = [text for _, text in rig.sink.identities]
+    assert told[:2] == ["firmware=2", "serial=1; firmware=2"]
+    assert told[2].startswith("serial=2")
+    assert "firmware=2" not in told[2], "that was the one before"
+    assert told[-1] == health.identity
+    assert len(told) == len(set(told))
+
+
+@virtual
+async def test_counters_of_another_device_do_not_go_on_from_those_before() -> None:
+    model = profile(point("count", kind=Kind.COUNTER))
+    device = Named(0, [read(0)], alive)
+    device.identity = "serial=1"
+    async with Rig(device, model=model) as rig:
+        rig.sink.before = {}
+        await asyncio.sleep(5.5)
+        device.identity, device.value = "serial=2", 0
+        await asyncio.sleep(2)
+    assert [text for _, text in rig.sink.identities] == ["serial=1", "serial=2"]
+    assert not [event for event in rig.sink.events if event.kind == EventKind.COUNTER_DISCONTINUITY]

@@ -163,6 +163,12 @@ class Rig:
     def point_index(self, device: int, point: int) -> int:
         return device * REGISTERS + point
 
+    def identify(self, device: int, identity: str) -> None:
+        """Nobody here says who it is."""
+
+    def last_counts(self, device: int) -> dict[int, int] | None:  # noqa: ARG002 - there was nothing before
+        return {}
+
     def polls(self, first_s: float, last_s: float) -> dict[int, list[int]]:
         """Times of the answered requests between two times, by unit."""
         found: dict[int, list[int]] = defaultdict(list)

@@ -114,6 +114,12 @@ class Sink:
     def point_index(self, device: int, point: int) -> int:
         return device * BLOCKS + point
 
+    def identify(self, device: int, identity: str) -> None:
+        """Nobody here says who it is."""
+
+    def last_counts(self, device: int) -> dict[int, int] | None:  # noqa: ARG002 - there was nothing before
+        return {}
+
 
 @asynccontextmanager
 async def polled(server: Server, *pipelines: int) -> AsyncIterator[tuple[BusPoller, Sink]]:

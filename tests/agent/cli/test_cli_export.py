@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.block.record import Columns
+from agent.block.record import Columns, Event
 from agent.cli.export_write import COLUMNS, guarded
 from agent.keys import key_line
 from agent.outbox import Commit, Outbox
@@ -185,6 +185,22 @@ def test_the_device_s_own_time_and_bytes_are_told(tidegate: Command, tmp_path: P
     assert [[line[name] for name in names] for line in lines][:2] == [
         [None, None, None, None],
         ["2026-09-21T14:13:20.123Z", 9, "historical", "7701"],
+    ]
+
+
+def test_exchanged_devices_and_broken_counters_stand_among_the_readings(tidegate: Command, tmp_path: Path) -> None:
+    gateway = Gateway()
+    broke = [(0, 2_000, 3, "reset"), (0, 9, 1), (77, 2, 1, "reset"), ("x", 2, 1)]
+    gateway.seal(1, events=[Event(kind=18, mono_ms=1_000_900, fields=fields) for fields in broke])
+    gateway.seal(1, events=[Event(kind=17, mono_ms=1_000_900, fields=fields) for fields in ((0, 0), (0, 5), (1,))])
+    store(tmp_path, gateway)
+    assert export(tidegate, "x.csv").code == 0
+    names = ("kind", "device", "quantity", "value", "unit", "quality")
+    rows = [tuple(row[name] for name in names) for row in table(tmp_path / "x.csv") if row["kind"] != "reading"]
+    assert rows == [
+        ("discontinuity", "meter-1", "quantity_0", "200.0 -> 0.3", "V", "reset"),
+        ("discontinuity", "meter-1", "quantity_0", "0.9 -> 0.1", "V", ""),
+        ("exchange", "meter-1", "identity", " -> ", "", "exchanged"),
     ]
 
 

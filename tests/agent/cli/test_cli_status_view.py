@@ -9,10 +9,10 @@ import pytest
 from agent.block.record import ClockQuality, ClockSample
 from agent.claims import Life
 from agent.cli.status_view import Screen, duration
-from agent.health import AgentStatus, BusPhase, BusStatus, DeviceStatus
+from agent.health import AgentStatus, BusPhase, BusStatus, CounterBreak, DeviceStatus
 from agent.language import Language, use
 from agent.mqtt_state import LinkState, Phase, Trouble
-from agent.stored import Pressure, StorageStatus
+from agent.stored import Exchanged, Pressure, StorageStatus
 from agent.uplink_status import UplinkStatus
 
 NOW_MS = 10 * 86_400_000
@@ -157,3 +157,34 @@ def test_a_code_that_this_version_does_not_know_is_still_told() -> None:
 )
 def test_lengths_of_time_have_their_two_largest_units(ms: float, text: str) -> None:
     assert duration(int(ms)) == text
+
+
+def test_an_exchanged_device_needs_somebody_for_a_week() -> None:
+    one = Exchanged(device="m", before="serial=1", now="serial=2", mono_ms=NOW_MS - 6 * 86_400_000)
+    old = Exchanged(device="n", before="serial=3", now="serial=4", mono_ms=NOW_MS - 8 * 86_400_000)
+    shown = screen(storage=StorageStatus(exchanged=(old, one)))
+    (finding,) = shown.findings()
+    assert (finding.code, finding.warning, finding.tag) == ("device-exchanged", False, "TG-3151")
+    assert finding.sentence() == "m is another one than before. Before: serial=1. Now: serial=2."
+    assert "things that need you: 1" in shown.lines()[0]
+
+
+def test_counters_that_did_not_go_on_are_told_for_a_day_each_once() -> None:
+    def broke(point: str, kind: str, hours: int) -> CounterBreak:
+        return CounterBreak(point=point, kind=kind, last="99.9", first="0.1", mono_ms=NOW_MS - hours * 3_600_000)
+
+    breaks = (
+        broke("a", "reset", 30),
+        broke("b", "backwards", 3),
+        broke("b", "roll-over", 2),
+        broke("c", "returned", 1),
+    )
+    shown = screen(devices=(DeviceStatus(name="m", bus="a", unit=1, profile="p", life=Life.ALIVE, breaks=breaks),))
+    assert [(one.tag, one.warning, one.params["point"]) for one in shown.findings()] == [
+        ("TG-3152", True, "b"),
+        ("TG-3152", True, "c"),
+    ]
+    assert shown.findings()[0].sentence() == (
+        "m: the counter b went from 99.9 to 0.1: it came to the end of its register and began again."
+    )
+    assert "all is well" in shown.lines()[0]

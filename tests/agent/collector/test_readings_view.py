@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC as ZONE
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent.block import events
-from agent.block.record import ClockQuality, ClockSample, Columns, Event, PointEntry, Value
+from agent.block.record import ClockQuality, ClockSample, Columns, Event, EventKind, PointEntry, Value
 from agent.block.seal import Writer
 from agent.collector.ingest import Arrival, Ingest
 from agent.collector.store import Database
@@ -222,3 +223,30 @@ def test_the_device_s_own_time_and_bytes_stand_beside_their_readings(tmp_path: P
     assert site.column("device_sequence") == [None, None, 7]
     assert site.column("device_flags") == [None, 1, 3]
     assert site.column("raw") == [None, "01ff", None]
+
+
+def test_exchanges_and_counters_that_did_not_go_on_are_told_by_name(tmp_path: Path, closing: list[Site]) -> None:
+    site = site_of(tmp_path, point(exponent=-2, unit="kW.h", quantity="energy"), point(exponent=2, quantity="volume"))
+    closing.append(site)
+    site.seal(clock_at(10_000), [1, 2])
+    entry = replace(meter("elm street"), identity="serial=1")
+    other = replace(meter("elm street"), identity="serial=2")
+    changes = [site.writer.dictionary_add([one], [], 10_500) for one in (entry, other)]
+    counts = [(0, 123_456, 0, "reset"), (0, -5, -104, "backwards"), (1, 7, 0, "roll-over"), (0, 9, 1)]
+    site.seal(
+        clock_at(11_000),
+        extra=(
+            *(event for change in changes for event in change.events),
+            Event(kind=EventKind.DEVICE_IDENTITY, mono_ms=10_600, fields=(1, 2)),
+            *(Event(kind=EventKind.COUNTER_DISCONTINUITY, mono_ms=10_700, fields=fields) for fields in counts),
+        ),
+    )
+    assert site.db.all("SELECT device, before, now, utc IS NOT NULL, block FROM exchanges") == [
+        ("elm street", "serial=1", "serial=2", 1, "0/1")
+    ]
+    assert site.db.all("SELECT device, quantity, last, first, unit, reason FROM discontinuities") == [
+        ("elm street", "energy", "1234.56", "0.00", "kW.h", "reset"),
+        ("elm street", "energy", "-0.05", "-1.04", "kW.h", "backwards"),
+        ("elm street", "volume", "700", "0", "V", "roll-over"),
+        ("elm street", "energy", "0.09", "0.01", "kW.h", None),
+    ]

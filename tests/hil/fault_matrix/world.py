@@ -157,6 +157,12 @@ class World:
     def point_index(self, device: int, point: int) -> int:
         return device * len(BLOCKS) * REGISTERS + point
 
+    def identify(self, device: int, identity: str) -> None:
+        """Nobody here says who it is."""
+
+    def last_counts(self, device: int) -> dict[int, int] | None:  # noqa: ARG002 - there was nothing before
+        return {}
+
     async def until(self, condition: Callable[[], bool], patience_s: float) -> bool:
         """Wait for a condition; False if it does not come."""
         end_s = here().time() + patience_s

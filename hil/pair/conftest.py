@@ -9,6 +9,7 @@ import pytest
 from hil.pair.bench import SETTINGS, Bench
 from hil.pair.far_end import FarEnd
 from hil.pair.plugin import NAME, PairPlugin
+from hil.pair.probe import Capability
 from hil.pair.record import Scenario
 
 
@@ -24,7 +25,8 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     plugin = _plugin(request)
     options, ports = plugin.options, plugin.ports
     seed = int.from_bytes(plugin.run.seed.encode()[-4:], "big")
-    with FarEnd(options.right, SETTINGS, [], seed, hold_ns=ports.hold_ns) as far:
+    wire = Capability.WIRE in ports.capabilities
+    with FarEnd(options.right, SETTINGS, [], seed, hold_ns=ports.hold_ns, wire=wire) as far:
         made = Bench(
             ports,
             far,

@@ -35,7 +35,14 @@ class FarEnd:
     """
 
     def __init__(
-        self, path: Path, settings: Characters, stations: Sequence[Station], seed: int, *, hold_ns: int = 0
+        self,
+        path: Path,
+        settings: Characters,
+        stations: Sequence[Station],
+        seed: int,
+        *,
+        hold_ns: int = 0,
+        wire: bool = True,
     ) -> None:
         """Open the port; serial.SerialException says why it cannot be opened."""
         self.lock = threading.RLock()
@@ -45,6 +52,7 @@ class FarEnd:
             stations, settings=settings, injector=Injector(seed, sizes=SIZES), on_exchange=self.log.append
         )
         self.line.hold_ns += hold_ns
+        self.line.wire = wire
         self._port = serial.Serial(str(path), exclusive=True, timeout=0, write_timeout=1)
         _tune(self._port, settings)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)

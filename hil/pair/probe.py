@@ -19,10 +19,10 @@ from hil.pair.plug import Plug, find_plug
 class Capability(Enum):
     """Something that a scenario may need; the value is its word on the page."""
 
-    WIRE = "characters take their time"
-    BAUD = "another speed is not understood"
-    PARITY = "another parity is not understood"
-    UNPLUG = "the left adapter can be pulled"
+    WIRE = "characters that take their time"
+    BAUD = "a speed that shows"
+    PARITY = "a parity that shows"
+    UNPLUG = "a left adapter that can be pulled"
     MODEM_LINES = "modem lines"
     LATENCY_TIMER = "a latency timer"
 

@@ -67,7 +67,7 @@ def test_the_scenarios_run_and_one_page_tells_what_was_shown(pair: str, tmp_path
     assert done.code == 0, done.said
     assert "skipped" not in done.said
     assert re.fullmatch(r"shown: The bus on a pair of adapters: 2\d shown, 0 failed, 4 not shown", done.headline)
-    for missing in ("another parity is not understood", "modem lines", "a latency timer"):
+    for missing in ("a parity that shows", "modem lines", "a latency timer"):
         assert f"needs {missing}" in done.page
         assert f"<td>{missing}</td><td>no</td>" in done.page
     assert f"TIDEGATE_SEED={os.environ['TIDEGATE_SEED']}" in done.page

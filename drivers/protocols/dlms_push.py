@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC
 from types import MappingProxyType
 from typing import Final
@@ -16,7 +15,7 @@ from drivers.errors import DriverError
 from drivers.named_values import NOTHING, sealed
 from drivers.profile import Example, Profile
 from drivers.protocols.dlms_decode import read_hdlc
-from drivers.protocols.dlms_push_place import PushPlace, check_places, place_of, read_address
+from drivers.protocols.dlms_push_place import check_places, place_of, read_address
 from drivers.protocols.dlms_push_told import understand
 from drivers.protocols.listening import ListeningDevice
 from drivers.protocols.telegram import Telegram, groups
@@ -31,17 +30,10 @@ def build(placed: Placed) -> ListeningDevice[HdlcMessage]:
     places = [place_of(point, profile.id) for point in profile.points]
 
     def heard(message: HdlcMessage, mono_ns: int, where: str) -> Telegram | None:
-        telegram = understand(message, mono_ns, where, zone)
-        return None if telegram is None else replace(telegram, plate=_plate(places, telegram))
+        return understand(message, mono_ns, where, zone)
 
     planned = groups(profile.points, places, request_bytes=0, reply_bytes=_USUAL_BYTES)
     return ListeningDevice(placed, planned, MessageDecoder, heard, lists=True)
-
-
-def _plate(places: list[PushPlace], telegram: Telegram) -> dict[str, str | None]:
-    """Give the parts of the meter's identity that a list has."""
-    found = {place.plate: place.find(telegram.said).value for place in places if place.plate}
-    return {part: value if isinstance(value, str) else None for part, value in found.items()}
 
 
 def covered(profile: Profile, example: Example) -> dict[int, Value]:

@@ -11,11 +11,10 @@ from drivers.codec.axdr import clock
 from drivers.codec.obis import obis_bytes, obis_text
 from drivers.decoded import Quantity
 from drivers.named_values import NOTHING
-from drivers.nameplate import PARTS
 from drivers.profile import NamedLocation, Point, Profile
 from drivers.sanitize import sanitize
 
-_KEYS: Final = ("obis", "item", "text", "clock", "plate")
+_KEYS: Final = ("obis", "item", "text", "clock")
 _ITEMS: Final = re.compile(r"[1-9][0-9]{0,2}/[1-9][0-9]{0,2}(?: [1-9][0-9]{0,2}/[1-9][0-9]{0,2})*")
 ANY: Final = "ANY"
 """Address of the meter: a port has one alone."""
@@ -29,13 +28,11 @@ class PushPlace:
         names: under which it may stand; the first that is there counts.
         is_text: its bytes are characters.
         is_clock: its bytes are a date-time.
-        plate: part of the meter's identity that it is, empty for none.
     """
 
     names: tuple[str, ...]
     is_text: bool = False
     is_clock: bool = False
-    plate: str = ""
 
     @property
     def name(self) -> str:
@@ -75,7 +72,6 @@ def place_of(point: Point, where: str) -> PushPlace:
         names=names,
         is_text=at.flag("text", default=False),
         is_clock=at.flag("clock", default=False),
-        plate=at.choice("plate", {part: part for part in PARTS}) if at.has("plate") else "",
     )
 
 

@@ -50,10 +50,10 @@ def understand(message: HdlcMessage, mono_ns: int, where: str, zone: tzinfo) -> 
         ) from error
     except AxdrError as error:
         raise FrameError(f"{where}: the meter sends what A-XDR does not know: {error}", message.raw) from error
-    return told(apdu, mono_ns, zone) if isinstance(apdu, Notification) else None
+    return told(apdu, mono_ns, zone, message.raw) if isinstance(apdu, Notification) else None
 
 
-def told(apdu: Notification, mono_ns: int, zone: tzinfo) -> Telegram:
+def told(apdu: Notification, mono_ns: int, zone: tzinfo, raw: bytes) -> Telegram:
     """Give a notification as a telegram: values by their code, and by ``place/count`` in the whole list."""
     listed = tuple(pushed(apdu.data))
     said: dict[str, Quantity] = {}
@@ -63,7 +63,7 @@ def told(apdu: Notification, mono_ns: int, zone: tzinfo) -> Telegram:
             said.setdefault(quantity.quantity, quantity)
         if one.obis[2:5] == _CLOCK_CODE and len(one.data.octets) == _CLOCK_BYTES:
             time = time or one.data.octets
-    return Telegram(mono_ns=mono_ns, said=said, time=meter_time(time, zone) if time else None)
+    return Telegram(mono_ns=mono_ns, said=said, time=meter_time(time, zone) if time else None, raw=raw)
 
 
 def meter_time(octets: bytes, zone: tzinfo) -> MeterTime:

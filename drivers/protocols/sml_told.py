@@ -84,7 +84,7 @@ def told(said: SmlList, mono_ns: int) -> Telegram:
     """Give a list as a telegram; of values under one name the first counts."""
     found: dict[str, Quantity] = {}
     times: dict[str, MeterTime] = {}
-    signed: dict[str, bytes] = {}
+    raws: dict[str, bytes] = {}
     if any(said.server_id):
         found[SERVER_ID] = Quantity(quantity=SERVER_ID, value=meter_number(said.server_id))
     for entry in said.entries:
@@ -94,15 +94,15 @@ def told(said: SmlList, mono_ns: int) -> Telegram:
         found |= {one.quantity: one for one in _values(name, entry)}
         if entry.time is not None:
             times[name] = _meter_time(entry.time)
-        if entry.signature:
-            signed[name] = entry.raw
+        if entry.signature or not said.signature:
+            raws[name] = entry.raw
     return Telegram(
         mono_ns=mono_ns,
         said=found,
         time=None if said.time is None else _meter_time(said.time),
         times=times,
-        signed=signed,
-        signed_whole=said.raw if said.signature else b"",
+        raws=raws,
+        raw=said.raw,
         plate=_plate(said),
     )
 

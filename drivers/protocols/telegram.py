@@ -41,8 +41,8 @@ class Telegram:
         said: each value by its name.
         time: of the whole, None without one.
         times: of single values that have one of their own.
-        signed: the bytes of single values that the meter signed, just as they came.
-        signed_whole: the bytes of the whole list, if it was signed; empty otherwise.
+        raws: bytes of single values, just as they came; of those that prove something without the rest.
+        raw: bytes of the whole, just as they came.
         plate: parts of ``Nameplate`` that the meter tells of itself.
     """
 
@@ -50,8 +50,8 @@ class Telegram:
     said: Mapping[str, Quantity]
     time: MeterTime | None = None
     times: Mapping[str, MeterTime] = field(default_factory=lambda: MappingProxyType({}))
-    signed: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
-    signed_whole: bytes = b""
+    raws: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    raw: bytes = b""
     plate: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -60,7 +60,7 @@ class NamedPlace(Protocol):
 
     @property
     def name(self) -> str:
-        """Key of ``Telegram.said``, ``times`` and ``signed``."""
+        """Key of ``Telegram.said``, ``times`` and ``raws``."""
         ...
 
     def find(self, said: Mapping[str, Quantity]) -> Quantity:
@@ -102,13 +102,10 @@ class Group:
         return zip(self.points, self.places, strict=True)
 
     def _raws(self, telegram: Telegram) -> Iterator[tuple[int, bytes]]:
-        """Give what was signed, once: values with the row of their point, a whole list with the first row."""
-        left = dict(telegram.signed)
-        for row, place in enumerate(self.places):
-            raw = left.pop(place.name, b"")
-            if not raw and row == 0:
-                raw = telegram.signed_whole
-            if 0 < len(raw) <= _MOST_RAW_BYTES:
+        """Give the bytes of the rows whose profile wants them kept, as far as they fit into a block."""
+        for row, (point, place) in enumerate(self._pairs):
+            raw = telegram.raws.get(place.name) or telegram.raw
+            if point.keep_raw and 0 < len(raw) <= _MOST_RAW_BYTES:
                 yield row, raw
 
     def _times(self, telegram: Telegram, values: Sequence[Value], earlier: bool) -> Iterator[DeviceTime]:

@@ -19,7 +19,7 @@ _NS: Final = 1_000_000_000
 LINE: Final = Characters(baud=9600)
 _ESCAPE: Final = b"\x1b\x1b\x1b\x1b"
 _NEVER_NS: Final = 1 << 62
-_ABSENT: Final = b"\x01"
+ABSENT: Final = b"\x01"
 _OPEN, _CLOSE, _LIST = 0x0101, 0x0201, 0x0701
 _LIST_REQUEST: Final = bytes.fromhex("630700")
 
@@ -103,7 +103,7 @@ class SmlMeter:
         server_id: its identity.
         cells: what it holds.
         alive: False plays dead.
-        signs: whether it puts a signature beside its energies and one under the list.
+        signs: ``value`` puts a signature beside each energy, ``list`` one under the list.
         utc_s: UTC seconds at its own time 0, put beside each entry; None counts seconds only.
         key: its public key, empty without one.
         sent: lists sent by itself and on request.
@@ -125,7 +125,7 @@ class SmlMeter:
         self.server_id = server_id
         self.cells = cells
         self.alive = True
-        self.signs = False
+        self.signs = ""
         self.utc_s: int | None = None
         self.key = b""
         self.sent = 0
@@ -192,14 +192,14 @@ class SmlMeter:
         """Give the three messages of a list."""
         first = 3 * self.sent
         file_id = octets(self.sent.to_bytes(4, "big"))
-        opened = listed(_ABSENT, _ABSENT, file_id, octets(self.server_id), _ABSENT, _ABSENT)
+        opened = listed(ABSENT, ABSENT, file_id, octets(self.server_id), ABSENT, ABSENT)
         name = octets(bytes.fromhex("0100620AFFFF"))
-        signature = octets(bytes(range(48))) if self.signs else _ABSENT
-        body = listed(_ABSENT, octets(self.server_id), name, self._time(t, 0), self._entries(t), signature, _ABSENT)
+        signature = octets(bytes(range(48))) if self.signs == "list" else ABSENT
+        body = listed(ABSENT, octets(self.server_id), name, self._time(t, 0), self._entries(t), signature, ABSENT)
         return (
             message(self._crc, first, 0, _OPEN, opened)
             + message(self._crc, first + 1, 0, _LIST, body)
-            + message(self._crc, first + 2, 0, _CLOSE, listed(_ABSENT))
+            + message(self._crc, first + 2, 0, _CLOSE, listed(ABSENT))
         )
 
     def _entries(self, t: float) -> bytes:
@@ -207,9 +207,7 @@ class SmlMeter:
         plain = [("8181C78203FF", b"SIM"), ("0100000009FF", self.server_id)]
         if self.key:
             plain.append(("8181C78205FF", self.key))
-        entries = [
-            listed(octets(bytes.fromhex(code)), *(_ABSENT,) * 4, octets(data), _ABSENT) for code, data in plain
-        ]
+        entries = [listed(octets(bytes.fromhex(code)), *(ABSENT,) * 4, octets(data), ABSENT) for code, data in plain]
         return listed(*entries, *(self._entry(cell, t) for cell in self.cells))
 
     def _entry(self, cell: Cell, t: float) -> bytes:
@@ -217,12 +215,12 @@ class SmlMeter:
         is_energy = cell.unit == 30
         return listed(
             octets(bytes.fromhex(cell.code)),
-            number(0x1C0104, 4) if is_energy else _ABSENT,
-            self._time(t, self.utc_s) if self.utc_s is not None else _ABSENT,
+            number(0x1C0104, 4) if is_energy else ABSENT,
+            self._time(t, self.utc_s) if self.utc_s is not None else ABSENT,
             number(cell.unit, 1),
             number(cell.scaler, 1, signed=True),
-            _ABSENT if count is None else number(count, cell.size, signed=cell.signed),
-            octets(bytes(range(24))) if is_energy and self.signs else _ABSENT,
+            ABSENT if count is None else number(count, cell.size, signed=cell.signed),
+            octets(bytes(range(24))) if is_energy and self.signs == "value" else ABSENT,
         )
 
     def _time(self, t: float, since_s: int | None) -> bytes:
@@ -250,6 +248,12 @@ def electricity(seed: str) -> list[Cell]:
                  value=amps),
         ]  # fmt: skip
     return [*cells, Cell(name="frequency", code="01000E0700FF", unit=44, scaler=-1, size=2, value=lambda _t: None)]
+
+
+def charging(seed: str) -> list[Cell]:
+    """Give the entry of a meter of a charging point."""
+    _, energy = load(f"{seed}:e", 2.0, 0.5, 1800)
+    return [_energy("energy.signed", "0100011100FF", lambda t: 4050 + energy(t) / 3.6)]
 
 
 def _energy(name: str, code: str, value: Callable[[float], float]) -> Cell:

@@ -182,15 +182,17 @@ async def test_the_seconds_of_the_meter_stand_beside_its_counters_and_its_clock_
     }
 
 
+@pytest.mark.parametrize("which", ["value", "list"])
 @virtual
-async def test_what_the_meter_signed_is_kept_as_it_came() -> None:
-    one = meter()
-    one.signs = True
-    rig = bench(one)
+async def test_what_the_meter_signed_is_kept_as_it_came(which: str) -> None:
+    one = sml.SmlMeter(sml.charging("a"))
+    one.signs = which
+    rig = ListeningBench("emh/signed", [one], sml.LINE)
     await rig.poll()
     batch, wire = rig.batches[0], rig.log[0].reply
-    names = [rig.profile.points[index].name for index in batch.points]
-    assert {names[row] for row, _ in batch.raws} == {"energy.import", "energy.import.tariff1", "energy.export"}
-    for row, raw in batch.raws:
-        assert raw in wire
-        assert raw.endswith(sml.octets(bytes(range(24)))), names[row]
+    ((row, raw),) = batch.raws
+    assert rig.profile.points[batch.points[row]].name == "energy.signed"
+    assert raw in wire
+    signature = sml.octets(bytes(range(24 if which == "value" else 48)))
+    assert raw.endswith(signature if which == "value" else signature + sml.ABSENT)
+    assert rig.good == 1

@@ -8,11 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from agent.clock import SystemClock, TimerfdPause
+from drivers.errors import RefusedError
 from drivers.profile_load import builtin_roots, find_profile, load_profile
 from drivers.quality import is_bad
 from drivers.registry import build_device, open_link
 from hil.ptys import PtyLine, now_ns
-from hil.sim import han, sml
+from hil.sim import dlms, han, sml
 from hil.sim.crc16 import kermit
 from hil.wire import Line
 
@@ -53,6 +54,33 @@ async def test_sml_lists_are_read_from_the_middle_of_one_on(on_pty: OnPty) -> No
 async def test_lists_of_a_han_port_are_read_over_8e1(on_pty: OnPty) -> None:
     rhythm = [(1.2, cells) for _, cells in han.kaifa("a")]
     meter = han.HanMeter(han.Way.KAIFA, rhythm, began_ns=now_ns(), first_s=0.1, most=60)
-    said, identity = await read_twice(on_pty(Line([], settings=han.EIGHT_EVEN, speakers=[meter])), "kaifa/ma304", 0.2)
+    said, _ = await read_twice(on_pty(Line([], settings=han.EIGHT_EVEN, speakers=[meter])), "kaifa/ma304", 0.2)
     assert {"power.import", "voltage.l3", "current.l1", "energy.import"} < set(said)
-    assert identity == "serial=7359992891237028; model=MA304H3E"
+    assert (said["meter.number"], said["meter.model"]) == ("7359992891237028", "MA304H3E")
+
+
+async def test_a_dlms_meter_is_read_on_a_pty(on_pty: OnPty) -> None:
+    meter = dlms.DlmsMeter(dlms.electricity("a"), turnaround_ns=5_000_000)
+    pty = on_pty(Line([meter], settings=dlms.LINE, step=16))
+    profile = load_profile(find_profile("generic/dlms", builtin_roots()))
+    clock, pause = SystemClock(), TimerfdPause()
+    link = await open_link(str(pty.path), profile.line, echo=False, clock=clock, pause=pause)
+    device = build_device(
+        profile.protocol, index=0, unit=0, address="1.17@16", profile=profile, link=link, clock=clock
+    )
+    refused: list[str] = []
+    said: dict[str, object] = {}
+    try:
+        for read in device.reads:
+            name = profile.points[read.points[0]].name
+            try:
+                said[name] = (await device.read(read)).values[0]
+            except RefusedError:
+                refused.append(name)
+        assert link.counters.bad_checksum == link.counters.no_reply == 0
+    finally:
+        await link.aclose()
+        pause.close()
+    assert refused == ["power.import", "power.export"]
+    assert said["meter.number"] == "36765667"
+    assert (said["demand.import.max"], meter.associations) == (4250, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from calendar import monthrange
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
@@ -82,14 +83,18 @@ def length(data: bytes, at: int) -> tuple[int, int]:
 
 
 def clock(data: bytes) -> str | None:
-    """Write the twelve bytes of a COSEM date-time as ISO 8601; None if a part up to the minute is not specified.
+    """Write the twelve bytes of a COSEM date-time as ISO 8601.
+
+    None if a part up to the minute is not specified, or no calendar has it.
 
     The deviation counts minutes from local time to UTC; where it is not specified, no offset is written.
     """
     if len(data) != _CLOCK_BYTES:
         return None
     year, month, day, _, hour, minute, second, _, deviation, _ = struct.unpack(">H7BhB", data)
-    if not (year <= 9999 and 1 <= month <= 12 and 1 <= day <= 31 and hour <= 23 and minute <= 59):
+    if not (1 <= year <= 9999 and 1 <= month <= 12 and hour <= 23 and minute <= 59):
+        return None
+    if not 1 <= day <= monthrange(year, month)[1]:
         return None
     text = f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}"
     text += f":{second:02d}" if second <= 59 else ""

@@ -52,6 +52,7 @@ def test_what_is_no_data_is_refused(bad: str) -> None:
     [("07E6011801123A32FF800000", "2022-01-24T18:58:50"), ("07E9010201000000FFFFC400", "2025-01-02T00:00:00+01:00"),
      ("07E901020100000000012C00", "2025-01-02T00:00:00-05:00"),
      ("07E90102010000FF00000000", "2025-01-02T00:00+00:00"),
+     ("07E7021EFF000000FF800000", None), ("0000010101000000FF800000", None),
      ("FFFF010201000000FFFFC400", None), ("07E9FF0201000000FFFFC400", None), ("07E9", None)],
 )  # fmt: skip
 def test_a_clock_is_written_with_its_offset(wire: str, text: str | None) -> None:

@@ -82,9 +82,7 @@ _ENERGIES: Final = (
 )  # fmt: skip
 _DEMANDS: Final = (
     (1, "demand.active.import.max", "W"), (2, "demand.active.export.max", "W"),
-    (3, "demand.reactive.import.max", "var"),
-
-    (4, "demand.reactive.export.max", "var"),
+    (3, "demand.reactive.import.max", "var"), (4, "demand.reactive.export.max", "var"),
 )  # fmt: skip
 _PHASES: Final = ((0, ""), (20, ".l1"), (40, ".l2"), (60, ".l3"))
 _OTHERS: Final = (
@@ -96,7 +94,14 @@ _OTHERS: Final = (
     (1, 96, 50, 1, "manufacturer", None), (1, 81, 7, 1, "phase_angle_u_l2_l1", "deg"),
     (1, 81, 7, 2, "phase_angle_u_l3_l1", "deg"), (1, 81, 7, 4, "phase_angle_l1", "deg"),
     (1, 81, 7, 15, "phase_angle_l2", "deg"), (1, 81, 7, 26, "phase_angle_l3", "deg"),
-    (6, 1, 0, 0, "energy.heat", "W.h"), (6, 2, 0, 0, "volume.heat", "m3"), (6, 8, 0, 0, "power.heat", "W"),
+    (0, 96, 1, 1, "device_id2", None), (0, 96, 1, 7, "device_id8", None), (0, 96, 1, 255, "device_id", None),
+    (0, 96, 7, 21, "power_failures", None), (0, 24, 2, 1, "mbus.value", None),
+    (1, 0, 0, 5, "electricity_id6", None), (1, 0, 2, 129, "list_version", None), (1, 96, 1, 1, "device_id2", None),
+    (1, 96, 5, 5, "status_word2", None), (1, 96, 90, 2, "parameters_crc", None), (1, 97, 97, 0, "error_code", None),
+    (1, 1, 17, 0, "energy.active.import.signed", "W.h"), (1, 1, 7, 255, "power.active", "W"),
+    (1, 21, 7, 255, "power.active.l1", "W"), (1, 41, 7, 255, "power.active.l2", "W"),
+    (1, 61, 7, 255, "power.active.l3", "W"), (129, 199, 130, 3, "manufacturer", None),
+    (129, 199, 130, 5, "public_key", None), (6, 1, 0, 0, "energy.heat", "W.h"), (6, 2, 0, 0, "volume.heat", "m3"), (6, 8, 0, 0, "power.heat", "W"),
     (6, 9, 0, 0, "flow.heat", "m3/h"), (6, 10, 0, 0, "temperature.supply", "Cel"),
     (6, 11, 0, 0, "temperature.return", "Cel"),
     (7, 3, 0, 0, "volume.gas", "m3"), (7, 13, 2, 0, "volume.gas.corrected", "m3"),

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from drivers.codec import obis
 from drivers.codec.cosem_units import COSEM_UNITS
 from drivers.codec.obis import named, obis_bytes, obis_text
+from drivers.profile import NamedLocation
+from drivers.profile_load import builtin_roots, list_profiles, load_profile
 from drivers.units import is_known
+
+_VECTORS = Path(__file__).parent.parent.parent / "vectors"
+_FULL = re.compile(r"\d+-\d+:\d+\.\d+\.\d+(?:\*\d+)?")
 
 
 @pytest.mark.parametrize(
@@ -54,3 +63,29 @@ def test_no_two_rows_have_one_name_and_units_are_those_that_points_may_carry() -
     electric = [name for (a, *_), (name, _) in rows.items() if a == 1]
     assert len(electric) == len(set(electric))
     assert COSEM_UNITS[30] == "W.h"
+
+
+def _used() -> set[str]:
+    """Every full code that a shipped profile reads or a vector of SML, DLMS or a readout names."""
+    root = builtin_roots()[-1]
+    places = {
+        str(value)
+        for one in list_profiles((root,))
+        for point in load_profile(root / f"{one}.toml").points
+        if isinstance(point.place, NamedLocation)
+        for key, value in point.place.words
+        if key == "obis"
+    }
+    vectors = {
+        reading["quantity"].removesuffix(".time")
+        for folder in ("sml", "dlms", "iec62056_21")
+        for vector in json.loads((_VECTORS / folder / "frames.json").read_text(encoding="utf-8"))
+        for reading in vector["expect"] or ()
+    }
+    return {text for text in places | vectors if _FULL.fullmatch(text)}
+
+
+def test_every_code_that_profiles_and_vectors_use_has_a_name() -> None:
+    used = _used()
+    assert len(used) > 100
+    assert [text for text in sorted(used) if named(obis_bytes(text)) is None] == []

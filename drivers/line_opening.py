@@ -18,6 +18,7 @@ from drivers.sources import ByteStream
 from drivers.transport.serial import SerialStream, open_serial
 from drivers.transport.tap import Sink, Tap
 from drivers.transport.tcp import open_tcp
+from drivers.transport.tcp_listen import open_listener
 from drivers.turnaround import MARGIN_NS
 from drivers.wire_protocol import AnyLink
 
@@ -41,7 +42,7 @@ async def open_link(
     """Open what ``port`` names.
 
     Args:
-        port: as ``drivers.port_url`` says: a path, ``tcp://``, ``rtu+tcp://`` or ``rfc2217://``.
+        port: as ``drivers.port_url`` says: a path, ``tcp://``, ``rtu+tcp://``, ``rfc2217://``, ``tcp-listen://``.
         line: speed and parity of a serial line; behind ``rtu+tcp://`` what the converter is set to.
         echo: whether the adapter hears what it sends.
         clock: where time comes from.
@@ -81,6 +82,8 @@ async def open_stream(port: str, line: LineSettings, adapter: Adapter | None = N
         raise LinkDownError(f"{port}: this is no serial line")
     if url.way is Way.RTU_TCP:
         return await open_tcp(url.host, url.number)
+    if url.way is Way.TCP_LISTEN:
+        return await open_listener(url.host, url.number)
     if url.way is Way.RFC2217:
         from drivers.transport.rfc2217 import open_rfc2217  # noqa: PLC0415 - Telnet and threads, seldom wanted
 

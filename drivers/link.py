@@ -126,6 +126,47 @@ class Link:
                 self._counts["bad_frame"] += 1
                 raise
 
+    async def attend(
+        self, hear: Callable[[bytes], tuple[bytes, bool]], *, timeout_s: float, settings: LineSettings | None = None
+    ) -> None:
+        """Listen to one who speaks by himself and waits for answers, until that is enough or the time is over.
+
+        Nothing is dropped: what came since the last time is heard first. An answer goes out at once.
+
+        Args:
+            hear: is given bytes as they come; gives what is to be answered, and whether that is enough.
+            timeout_s: how long to listen; 0 to take what is there.
+            settings: speed and parity of this device, if the line carries several.
+
+        Raises:
+            LinkDownError: the port is gone.
+        """
+        async with self._turn:
+            if settings is not None and settings != self._line and self._line is not None:
+                await self._switch(settings)
+            self._counts["exchanges"] += 1
+            try:
+                await self._attend(hear, self._clock.mono_ns() + round(timeout_s * 1e9))
+            except LinkDownError:
+                self._counts["link_down"] += 1
+                raise
+
+    async def _attend(self, hear: Callable[[bytes], tuple[bytes, bool]], deadline_ns: int) -> None:
+        data = self._stream.discard_input()
+        while True:
+            if data:
+                answer, enough = hear(data)
+                self._busy_ns = self._clock.mono_ns()
+                if answer:
+                    self._stream.write(answer)
+                    self._busy_ns += len(answer) * self._character_ns
+                    self._counts["replies"] += 1
+                if enough:
+                    return
+            if self._clock.mono_ns() >= deadline_ns:
+                return
+            data = await self._read_until(deadline_ns)
+
     async def aclose(self) -> None:
         """Close the port; an exchange that runs ends with LinkDownError."""
         await self._stream.aclose()

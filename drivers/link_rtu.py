@@ -80,6 +80,12 @@ class RtuLink:
             reply_settings=reply_settings,
         )
 
+    async def attend(
+        self, hear: Callable[[bytes], tuple[bytes, bool]], *, timeout_s: float, settings: LineSettings | None = None
+    ) -> None:
+        """Listen to one who speaks by himself and waits for answers; see ``Link.attend``."""
+        await self._link.attend(hear, timeout_s=timeout_s, settings=settings)
+
     async def aclose(self) -> None:
         """Close the port."""
         await self._link.aclose()

@@ -6,6 +6,7 @@
 | ``tcp://host[:502]`` | a Modbus TCP server |
 | ``rtu+tcp://host:port`` | a converter that passes the bytes of a serial line through, at its own speed |
 | ``rfc2217://host:port`` | a device server that sets speed and parity when it is asked to (RFC 2217) |
+| ``tcp-listen://host:port`` | a station that connects to us, to this address of ours (``0.0.0.0`` for all) |
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Way(Enum):
     TCP = "tcp"
     RTU_TCP = "rtu+tcp"
     RFC2217 = "rfc2217"
+    TCP_LISTEN = "tcp-listen"
 
     @property
     def is_network(self) -> bool:
@@ -45,6 +47,7 @@ _FORMS: Final = {
     Way.TCP: "tcp://host:port",
     Way.RTU_TCP: "rtu+tcp://host:port",
     Way.RFC2217: "rfc2217://host:port",
+    Way.TCP_LISTEN: "tcp-listen://host:port",
 }
 _WAYS: Final = {way.value: way for way in _FORMS}
 

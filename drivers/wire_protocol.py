@@ -54,6 +54,28 @@ class FrameLine(Protocol):
         ...
 
 
+@runtime_checkable
+class AttendedLine(Protocol):
+    """A line with one on it who speaks by himself and waits for answers."""
+
+    async def attend(
+        self, hear: Callable[[bytes], tuple[bytes, bool]], *, timeout_s: float, settings: LineSettings | None = None
+    ) -> None:
+        """Hear what comes and answer it; see ``Link.attend``."""
+        ...
+
+
+def attended(line: AnyLink) -> AttendedLine:
+    """Give the line as one that is listened to.
+
+    Raises:
+        LinkDownError: it is not open yet, or carries Modbus alone.
+    """
+    if isinstance(line, AttendedLine):
+        return line
+    raise LinkDownError(f"{line.name} is not open, or carries Modbus alone: this protocol needs a port of bytes")
+
+
 def frames_on(line: AnyLink) -> FrameLine:
     """Give the line as one that takes whole frames.
 

@@ -23,8 +23,24 @@ class TcpStream(DescriptorStream):
         self._connection = connection
         super().__init__(connection.fileno(), name)
 
+    def hang_up(self, why: str) -> None:
+        """Close at once; a pending read, and everything later, fails with a sentence that ends in ``why``."""
+        self._ended(why)
+        if not self._released:
+            self._released = True
+            self._release()
+
     def _release(self) -> None:
         self._connection.close()
+
+
+def watch_over(connection: socket.socket) -> None:
+    """Let a connection send at once and notice a dead peer."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_MS)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE:
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 async def connect(host: str, port: int, *, timeout_s: float) -> socket.socket:
@@ -68,11 +84,7 @@ async def _connect_to(family: socket.AddressFamily, address: tuple[str, int]) ->
     with ExitStack() as undo:
         connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         undo.callback(connection.close)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_MS)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEPALIVE:
-            connection.setsockopt(socket.IPPROTO_TCP, option, value)
+        watch_over(connection)
         await asyncio.get_running_loop().sock_connect(connection, address)
         undo.pop_all()
     return connection

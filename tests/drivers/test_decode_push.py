@@ -78,7 +78,7 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(vector: dict[str, Any]) -> 
     assert refused >= 8 * len(wire) - 16
 
 
-@pytest.mark.parametrize("name", ["hj212"])
+@pytest.mark.parametrize("name", ["sdi12"])
 def test_a_profile_that_names_it_is_told_that_no_device_is_read_with_it(name: str) -> None:
     with pytest.raises(ProfileError, match="cannot be read"):
         find_protocol(name, "x.toml").check(cast("Profile", SimpleNamespace(id="x.toml")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -22,11 +22,13 @@ class BusEntry:
     Attributes:
         port: path or URL.
         settings: of a serial line, None for the usual 9600 8N1.
+        keys: further ones, such as those of an adapter; values as TOML has them.
     """
 
     name: str
     port: str
     settings: Characters | None = None
+    keys: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,7 @@ class SiteFile:
             settings[bus.name] = bus.settings or Characters()
             yield from ("", "[[bus]]", _pair("name", bus.name), _pair("port", bus.port))
             yield from _characters(settings[bus.name], Characters())
+            yield from (f"{key} = {value}" for key, value in bus.keys.items())
         for device in self.devices:
             yield from _device(device, settings[device.bus])
 

@@ -15,10 +15,10 @@ from typing import Any, Final
 from hil.characters import Characters
 from hil.pair.units import REGISTERS, SLOW
 from hil.process import wait_until
+from hil.site_file import BusEntry, DeviceEntry, Sealing, SiteFile
 from hil.stage import TIDEGATE, Stage, StageError, tidegate
 
 BUS: Final = "pair"
-_PARITIES: Final = {"N": "none", "E": "even", "O": "odd"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,19 +60,18 @@ class Gateway:
         ``keys`` are further ones of ``[[bus]]``, as TOML; ``slow`` is what the one unit with settings of its own has.
         """
         self.folder = folder
-        self._units = tuple(units)
         self._stage = Stage(folder=folder, broker=None, program=program)
         self._stage.prepare("pair")
-        lines = ["schema = 1", "[site]", 'name = "pair"', "[state]", f'dir = "{folder / "state"}"']
-        lines += [f'run_dir = "{folder / "run"}"', "[block]", 'max_age = "250 ms"']
-        lines += ["[[bus]]", f'name = "{BUS}"', f'port = "{port}"', *_line_keys(settings)]
-        lines += [f"{key} = {value}" for key, value in keys.items()]
-        for unit in units:
-            lines += ["[[device]]", f'name = "unit-{unit}"', f'bus = "{BUS}"', f"unit = {unit}"]
-            lines += [f'profile = "generic/block-{REGISTERS[unit]}"', 'every = "500 ms"']
-            if unit == SLOW and slow is not None:
-                lines.append(f"line = {{ {', '.join(_line_keys(slow))} }}")
-        self._stage.site.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        devices = [
+            DeviceEntry(
+                name=f"unit-{unit}", bus=BUS, unit=unit, profile=f"generic/block-{REGISTERS[unit]}", every="500 ms",
+                settings=slow if unit == SLOW else None,
+            )
+            for unit in units
+        ]  # fmt: skip
+        bus = BusEntry(name=BUS, port=port, settings=settings, keys=keys)
+        site = SiteFile(buses=[bus], devices=devices, name="pair", sealing=Sealing(max_age="250 ms"))
+        site.write(self._stage.site)
 
     def start(self) -> None:
         """Start it and wait until it can be asked; StageError with its last words if it ends."""
@@ -132,11 +131,6 @@ class Gateway:
             raise StageError(f"the agent says no to {what}: {told.get('failure')}\n{self._stage.agent.last_words()}")
         answer: dict[str, Any] = told["answer"]
         return answer
-
-
-def _line_keys(settings: Characters) -> list[str]:
-    parity = _PARITIES[settings.parity]
-    return [f"baud = {settings.baud}", f'parity = "{parity}"', f"stop_bits = {settings.stop_bits}"]
 
 
 def _reading(told: Mapping[str, Any]) -> Reading:

@@ -52,7 +52,7 @@ def test_a_code_has_a_name(code: str, name: str, unit: str | None) -> None:
     assert (found.name, found.unit) == (name, unit)
 
 
-@pytest.mark.parametrize("code", ["1-0:1.7.5", "129-129:199.130.3", "1-0:1.8.64", "0-0:1.8.0"])
+@pytest.mark.parametrize("code", ["1-0:1.7.5", "129-129:199.130.9", "1-0:1.8.64", "0-0:1.8.0"])
 def test_what_the_table_does_not_hold_has_none(code: str) -> None:
     assert named(obis_bytes(code)) is None
 

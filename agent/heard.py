@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from agent.claims import Life
-from agent.health import DeviceHealth, DeviceStatus
+from agent.counters import Discontinuity
+from agent.health import CounterBreak, DeviceHealth, DeviceStatus
 from agent.missed import MissLedger, MissReason
 from agent.pipeline import DeviceState, lost, process
 from agent.polled import Wanted
@@ -17,6 +19,7 @@ from agent.stored import Pressure
 from drivers.batch import Batch
 from drivers.listening import Overheard, Said, Taken
 from drivers.quality import Quality
+from drivers.reading import exact
 from drivers.sanitize import sanitize
 from drivers.sources import Read
 
@@ -25,6 +28,7 @@ NOT_HEARD: Final = "not-heard"
 _EARLY: Final = 4  # a reading may come this part of its period before it is due: others do not keep our time
 _MS: Final = 1_000_000
 _SENTENCE_LETTERS: Final = 200
+_log = logging.getLogger(__name__)
 
 
 class HeardDevice:
@@ -41,7 +45,7 @@ class HeardDevice:
         profile, every_s = wanted.site.profile, wanted.site.every_s
         self._overheard = overheard
         self._recorder = recorder
-        self._state = DeviceState(profile)
+        self._state = DeviceState(profile, recorder.counts_of(wanted.site.name, profile.digest))
         self._health = DeviceHealth()
         self._periods = [round((every_s or point.period_s) * 1e9) for point in profile.points]
         self._factors: Sequence[int] = [1] * len(self._periods)
@@ -78,7 +82,9 @@ class HeardDevice:
             name = self.wanted.site.profile.points[stale[0]].name
             seconds = STALE_PERIODS * self._periods[stale[0]] / 1e9
             more = f" and {len(stale) - 1} other points" if len(stale) > 1 else ""
-            self._fail(NOT_HEARD, f"{port}: nobody asked for {name}{more} for {seconds:g} s, or got no answer", now_ns)
+            self._fail(
+                NOT_HEARD, f"{port}: nobody asked for {name}{more} for {seconds:g} s, or got no answer", now_ns
+            )
         self._count(now_ns, MissReason.NO_REPLY)
 
     def lose(self, points: Sequence[int], quality: Quality, now_ns: int) -> bool:
@@ -160,6 +166,7 @@ class HeardDevice:
             error_code=health.error_code,
             error=health.error,
             ratios=tuple((name, f"{answer:f}") for name, answer in site.ratios),
+            breaks=tuple(health.breaks),
             unheard=tuple(names[point] for point in sorted(self._bad)),
         )
 
@@ -200,11 +207,28 @@ class HeardDevice:
         processed = process(batch, self._state)
         self._bad.difference_update(batch.points)
         for found in processed.discontinuities:
-            self._recorder.discontinuity(self.wanted.index, found)
+            self._broke(found, batch.mono_ns)
+        if self._state.counts.unsettled:
+            self._settle(batch.mono_ns)
         for row, point in enumerate(batch.points):
             self.last[point] = (processed.batch, row)
         if not self._recorder.offer(processed.batch):
             self._ledger.add(batch.points, 1, batch.mono_ns, batch.mono_ns, MissReason.QUEUE_FULL)
+
+    def _settle(self, mono_ns: int) -> None:
+        """Compare what counters showed first with what they showed before this start, once that is known."""
+        last = self._recorder.last_counts(self.wanted.index)
+        if last is not None:
+            for found in self._state.counts.settle(self._state.points, last.get):
+                self._broke(found, mono_ns)
+
+    def _broke(self, found: Discontinuity, mono_ns: int) -> None:
+        self._recorder.discontinuity(self.wanted.index, found)
+        point = self._state.points[found.point]
+        last, first = (f"{exact(mantissa, point.exponent):f}" for mantissa in (found.last, found.first))
+        kind, name = found.kind.value, self.wanted.site.name
+        self._health.broke(CounterBreak(point=point.name, kind=kind, last=last, first=first, mono_ms=mono_ns // _MS))
+        _log.warning("counter-broke device=%s point=%s kind=%s last=%s first=%s", name, point.name, kind, last, first)
 
     def _count(self, now_ns: int, reason: MissReason) -> None:
         """Count the slots that passed for points that are bad, each period once for all its points."""

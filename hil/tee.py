@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import tty
 from pathlib import Path
 
@@ -28,31 +29,49 @@ class ListenerPort:
         self.path = path
         self.said = b""
         self.lost = 0
-        self._ours, self._theirs = os.openpty()
-        tty.setraw(self._theirs)
-        os.set_blocking(self._ours, False)
-        path.symlink_to(os.ttyname(self._theirs))
+        self._lock = threading.Lock()
+        self._ends: tuple[int, int] | None = None
+        self.replug()
 
     def hear(self, data: bytes) -> None:
-        """Give it bytes of the line."""
-        try:
-            sent = os.write(self._ours, data) if data else 0
-        except BlockingIOError:
-            sent = 0
-        self.lost += len(data) - sent
-        self.listen()
+        """Give it bytes of the line; they are gone while it is unplugged."""
+        with self._lock:
+            if self._ends is None:
+                return
+            try:
+                sent = os.write(self._ends[0], data) if data else 0
+            except BlockingIOError:
+                sent = 0
+            self.lost += len(data) - sent
+            self._fetch(self._ends[0])
 
     def listen(self) -> bytes:
         """Fetch what it has said; give all of it so far."""
-        with contextlib.suppress(BlockingIOError):
-            self.said += os.read(self._ours, 4096)
+        with self._lock:
+            if self._ends is not None:
+                self._fetch(self._ends[0])
         return self.said
 
-    def close(self) -> None:
+    def unplug(self) -> None:
         """Take the port away."""
-        self.path.unlink(missing_ok=True)
-        os.close(self._ours)
-        os.close(self._theirs)
+        with self._lock:
+            ends, self._ends = self._ends, None
+            self.path.unlink(missing_ok=True)
+            for end in ends or ():
+                os.close(end)
+
+    def replug(self) -> None:
+        """Put a port there."""
+        ours, theirs = os.openpty()
+        tty.setraw(theirs)
+        os.set_blocking(ours, False)
+        with self._lock:
+            self._ends = ours, theirs
+            self.path.symlink_to(os.ttyname(theirs))
+
+    def _fetch(self, ours: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self.said += os.read(ours, 4096)
 
 
 class Tee:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -180,3 +181,25 @@ def test_a_full_queue_is_counted_as_missed() -> None:
     rig.polled(0)
     rig.device.report(rig.clock.now_ns, everything=True)
     assert [event.fields[5] for event in rig.sink.events] == ["queue-full"]
+
+
+def test_a_counter_that_runs_backwards_is_told_as_for_a_polled_device() -> None:
+    profile = load_profile(find_profile("eastron/sdm120", builtin_roots()))
+    sink, clock = Sink(), Clock()
+    site = SiteDevice(name="meter", bus="shared", unit=1, profile=profile, every_s=1.0)
+    overheard = ModbusOverheard(profile, "1", UTC)
+    device = HeardDevice(Wanted(index=3, site=site), overheard, Recorder(sink, clock), 0)
+    line = Overhearing(listeners())
+    place = next(point.location for point in profile.points if point.name == "energy.active.import")
+    ask = encode(1, bytes((place.table.value, *place.address.to_bytes(2, "big"), 0, 2)))
+    for second, kilowatt_hours in ((1, 1000.0), (3, 10.0)):
+        reply = encode(1, bytes((place.table.value, 4)) + struct.pack(">f", kilowatt_hours))
+        said = [
+            *line.heard(ask, second * S),
+            *line.heard(reply, second * S + 1),
+            *line.idle(second * S + 1, silence=True),
+        ]
+        for one in said:
+            device.hear(one)
+    assert [event.kind for event in sink.events] == [EventKind.COUNTER_DISCONTINUITY]
+    assert [one.point for one in device.status().breaks] == ["energy.active.import"]

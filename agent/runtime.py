@@ -24,6 +24,7 @@ from agent.config import Site, SiteDevice
 from agent.control.desk import AgentDesk
 from agent.control.protocol import ReloadAnswer, socket_path
 from agent.control.server import ControlServer
+from agent.ear import RegistryEar
 from agent.errors import ConfigError, StorageError
 from agent.finding import Finding
 from agent.health import AgentStatus, is_alive
@@ -114,6 +115,7 @@ class Agent:
             make_port=lambda bus, wanted: RegistryPort(
                 bus, wanted, profiles, clock=around.clock, pause=self._pause, tap=self._tap_of(bus.name)
             ),
+            make_ear=lambda bus, wanted: RegistryEar(bus, wanted, profiles, tap=self._tap_of(bus.name)),
             recorder=Recorder(
                 Branching(self._storage, self._outlets) if self._outlets else self._storage, around.clock
             ),

@@ -13,6 +13,7 @@ from drivers.profile import LineSettings
 from drivers.sources import ByteStream
 
 LONGEST_BYTES: Final = 512  # before a request more is a babble; after one it is no answer of a scan
+_FIFO_CHARACTERS: Final = 20  # a UART hands its 16 bytes over when they are full, or four characters after the last
 _CHUNK_S: Final = 0.02  # USB adapters deliver in portions, the slowest 16 ms apart
 _NS: Final = 1_000_000_000
 
@@ -162,7 +163,8 @@ class ScanLine:
     ) -> tuple[bytes, int | None]:
         line = self._line
         deadline_ns = sent_ns + round((line.silence_s + line.character_s + window_s + self._slack_s) * _NS)
-        gap_ns = round((max(2 * line.silence_s, _CHUNK_S, gap_s) + self._slack_s) * _NS)
+        portion_s = max(_CHUNK_S, _FIFO_CHARACTERS * line.character_s)
+        gap_ns = round((max(portion_s, gap_s) + self._slack_s) * _NS)
         data = b""
         first_ns: int | None = None
         while len(data) < longest:

@@ -94,11 +94,14 @@ def test_an_address_that_the_last_scan_saw_is_added_as_it_was_seen(tidegate: Com
         assert tidegate(*words, XDG_STATE_HOME=home).code == 0
         said = tidegate("add", "rs485-a", "--address", "0000 1234567890", "--yes", XDG_STATE_HOME=home)
         assert said.code == 0, said.err + said.out
+        known = tidegate(*words, "--json", XDG_STATE_HOME=home).envelope["result"]
         unseen = tidegate("add", "rs485-a", "--address", "000000000321", "--yes", XDG_STATE_HOME=home)
     (device,) = tomllib.loads(site.read_text())["device"]
     assert device["address"] == "00001234567890"
     assert device["profile"] == "generic/cjt188-water"
     assert device["line"] == {"baud": 2400, "parity": "even"}
+    assert [one["device"] for one in known["found"]] == ["cjt188-water-00001234567890"]
+    assert known["probes"] <= 2  # it is asked by its own address first
     assert unseen.code == 69
     assert "Look for it with tidegate scan" in unseen.err
 

@@ -118,11 +118,13 @@ def scanned(
     echo: bool = False,
     plan: Sequence[Stage] = (),
     progress: Progress | None = None,
+    portion: int = 1,
 ) -> Bench:
-    """Search until so many are found and confirmed, at most so many questions."""
+    """Search until so many are found and confirmed, at most so many questions; bytes come in portions."""
 
     async def work() -> Bench:
         clock, line = VirtualClock(here()), parity_line(stations, echo=echo)
+        line.step = portion
         scan = ScanLine(ParityStream(line), clock=clock, pause=VirtualPause(clock), line=LineSettings())
         search = Search(plan or plan_of(protocols), progress=progress)
         bench = Bench(line, search, search.remaining_s())

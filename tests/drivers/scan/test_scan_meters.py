@@ -67,6 +67,16 @@ def test_a_meter_is_found_within_the_announced_time_by_a_question_to_everybody(
     assert bench.line.counters.inside_silence == 0
 
 
+@pytest.mark.parametrize(("station", "protocols", "place"), FOUND, ids=[str(place) for *_, place in FOUND])
+def test_an_answer_that_a_port_hands_over_in_portions_is_one_answer(
+    station: Callable[[], Station], protocols: tuple[str, ...], place: Place
+) -> None:
+    bench = scanned([station()], protocols, portion=16)
+    assert bench.places == {place}
+    assert told(bench) == []
+    assert bench.line.counters.inside_silence == bench.line.counters.collisions == 0
+
+
 @pytest.mark.parametrize("protocol", [name for name in PROBERS if name != "modbus"])
 def test_a_silent_line_takes_the_announced_time_and_is_told(protocol: str) -> None:
     bench = scanned([], (protocol,))

@@ -2,12 +2,15 @@
 
 A readout gives everything that the meter sends, in one telegram or several. A meter repeats its last telegram as long
 as the frame count bit stays the same, which is right for a retry and stale for a new reading: so each readout that
-does not follow a good one begins with SND_NKE, after which the meter starts anew.
+does not follow a good one begins with SND_NKE, after which the meter starts anew. Not every meter starts anew when it
+is selected by its secondary address: the bit turns from one readout to the next there too, and after a failure the
+meter is selected, reset and selected again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -18,7 +21,7 @@ from drivers.codec.mbus_header import Ci, SecondaryAddress, split_header
 from drivers.codec.mbus_record import parse_records
 from drivers.codec.mbus_search import select_request
 from drivers.decoded import DecodeError, DecodeFault, Quantity
-from drivers.errors import DeviceFailedError, FrameError, RefusedError
+from drivers.errors import DeviceFailedError, FrameError, NoReplyError, RefusedError
 from drivers.meter_clock import OFFSET, offset, offset_value, utc_ms_of
 from drivers.named_values import columns, sealed
 from drivers.nameplate import Nameplate
@@ -112,7 +115,7 @@ class MbusDevice:
 
     async def probe(self) -> None:
         """Select the meter, or bring it to its beginning. Raises like ``read``."""
-        await self._begin()
+        await (self._begin() if self._meter is None else self._select(self._meter))
 
     async def _readout(self) -> tuple[dict[str, Quantity], int]:
         """Give what all telegrams say, and our UTC, milliseconds, when the first one began."""
@@ -137,12 +140,27 @@ class MbusDevice:
         raise FrameError(f"{self._where} does not come to the end of its telegrams")
 
     async def _begin(self) -> None:
-        """Bring the meter to its first telegram: select it, or reset its link."""
-        request = short(Function.SND_NKE, self._address) if self._meter is None else select_request(self._meter)
-        self._in_step = False
-        await self._ask(request, _ACK_BYTES)
-        self._count_bit = True
+        """Bring the meter to its first telegram: reset its link where that is needed, and select it."""
+        anew, self._in_step = not self._in_step, False
+        if self._meter is not None:
+            await self._select(self._meter)
+        if anew:
+            await self._reset()
         self._in_step = True
+
+    async def _select(self, meter: SecondaryAddress) -> None:
+        await self._ask(select_request(meter), _ACK_BYTES)
+
+    async def _reset(self) -> None:
+        """Reset the link; a meter that is selected is no longer, so it is selected once more, and may say nothing."""
+        request = short(Function.SND_NKE, self._address)
+        self._count_bit = True
+        if self._meter is None:
+            await self._ask(request, _ACK_BYTES)
+            return
+        with suppress(NoReplyError):
+            await self._ask(request, _ACK_BYTES)
+        await self._select(self._meter)
 
     async def _data(self) -> MbusFrame:
         """Ask for the next telegram; the bit turns over once it is here."""

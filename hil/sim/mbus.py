@@ -201,7 +201,8 @@ class MbusMeter:
             self._last = self._telegram(self._at, now_ns)
             self._at = (self._at + 1) % len(self.telegrams)
             self._last_bit = bit
-        return self._last
+            return self._last
+        return self._last[0], ()  # said before: nothing that it holds now
 
     def _telegram(self, at: int, now_ns: int) -> tuple[bytes, tuple[tuple[str, str], ...]]:
         cells = self.telegrams[at]

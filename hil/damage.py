@@ -5,8 +5,8 @@ from __future__ import annotations
 from hil.faults import Fault, Injector
 
 
-def damage(data: bytes, fault: Fault, injector: Injector) -> bytes:
-    """Give what is left of a reply that meets ``fault``; unchanged by faults of time and of others."""
+def damage(data: bytes, fault: Fault, injector: Injector, data_bits: int = 8) -> bytes:
+    """Give what is left of a reply of so many data bits that meets ``fault``; unchanged by faults of time."""
     rand = injector.random
     if fault is Fault.DROP:
         return b""
@@ -15,14 +15,14 @@ def damage(data: bytes, fault: Fault, injector: Injector) -> bytes:
         return data[:at] + data[at + 1 :]
     if fault is Fault.FLIP:
         at = rand.randrange(len(data))
-        return data[:at] + bytes([data[at] ^ (1 << rand.randrange(8))]) + data[at + 1 :]
+        return data[:at] + bytes([data[at] ^ (1 << rand.randrange(data_bits))]) + data[at + 1 :]
     if fault is Fault.GLITCH:
         before, after = (bytes(rand.choices(b"\x00\xff\xfe", k=rand.randint(1, 3))) for _ in range(2))
         return before + data + after
     if fault is Fault.GARBAGE:
         return rand.randbytes(rand.randint(1, 12)) + data + rand.randbytes(rand.randint(1, 12))
     if fault is Fault.TRUNCATE:
-        return data[: rand.randrange(1, len(data))]
+        return data[: rand.randrange(1, max(2, len(data)))]
     if fault is Fault.BABBLE:
         return rand.randbytes(injector.sizes.babble_bytes)
     return data

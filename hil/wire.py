@@ -345,7 +345,7 @@ class Line:
         elif fault is Fault.STUCK:
             data = bytes(max(1, self.injector.sizes.stuck_ns // settings.character_ns))
         else:
-            data = damage(data, fault, self.injector)
+            data = damage(data, fault, self.injector, settings.data_bits)
         if not data:
             return fault, b"", None, None
         if fault is Fault.SPLIT:

@@ -21,6 +21,7 @@ from drivers.nameplate import Nameplate
 from drivers.profile import Example, Point, Profile
 from drivers.protocols import cjt188_decode
 from drivers.protocols.cjt188_place import Place, Question, check_places, place_of, reply_size, shown_at, value_at
+from drivers.protocols.cjt188_scan import Cjt188Prober
 from drivers.quality import Quality
 from drivers.sources import Read
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol, frames_on
@@ -207,6 +208,7 @@ PROTOCOLS: Final = {
         covered=covered,
         decoders={"cjt188": cjt188_decode.read},
         address=read_address,
+        prober=Cjt188Prober(),
         listening="drivers.protocols.cjt188_listen",
     )
 }

@@ -28,6 +28,7 @@ from drivers.profile import Example, Point, Profile
 from drivers.protocols.dlt645_decode import reader
 from drivers.protocols.dlt645_dialogue import NO_SUCH_DATA, Dialogue
 from drivers.protocols.dlt645_place import Place, check_places, place_of, reply_size, value_at
+from drivers.protocols.dlt645_scan import Dlt645Prober
 from drivers.protocols.dlt645_times import Freezes, Frozen, overhead, shown, times
 from drivers.quality import Quality
 from drivers.sources import Read
@@ -242,6 +243,7 @@ def _protocol(edition: Edition) -> WireProtocol:
         covered=partial(covered, edition=edition),
         decoders={edition.value: reader(edition)},
         address=read_address,
+        prober=Dlt645Prober(edition),
         listening="drivers.protocols.dlt645_listen",
     )
 

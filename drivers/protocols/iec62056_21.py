@@ -29,6 +29,7 @@ from drivers.nameplate import Nameplate
 from drivers.profile import Example, LineSettings, Parity, Point, Profile
 from drivers.protocols.iec62056_21_decode import read_iec, read_iec_request, said
 from drivers.protocols.iec62056_21_place import ANY, Place, check_places, place_of, read_address
+from drivers.protocols.iec62056_21_scan import IecProber
 from drivers.protocols.iec62056_21_times import nameplate, shown_ms, times
 from drivers.sources import Read
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol, frames_on
@@ -230,6 +231,7 @@ PROTOCOLS: Final = {
         decoders={"iec62056-21": read_iec},
         request_decoders={"iec62056-21": read_iec_request},
         address=read_address,
+        prober=IecProber(),
         listening="drivers.protocols.iec62056_21_listen",
     ),
     "iec62056-21-push": WireProtocol(

@@ -28,6 +28,7 @@ from drivers.nameplate import Nameplate
 from drivers.profile import Example, Point, Profile
 from drivers.protocols.mbus_decode import answers, quantities, read_mbus, read_mbus_request
 from drivers.protocols.mbus_place import check_records, is_meant, read_address, record_of, secondary_address
+from drivers.protocols.mbus_scan import MbusProber
 from drivers.protocols.mbus_times import shown, times
 from drivers.sources import Read
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol, frames_on
@@ -254,6 +255,7 @@ PROTOCOLS: Final = {
         decoders={"mbus": read_mbus},
         request_decoders={"mbus": read_mbus_request},
         address=read_address,
+        prober=MbusProber(),
         listening="drivers.protocols.mbus_listen",
     )
 }

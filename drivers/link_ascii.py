@@ -5,32 +5,12 @@ from __future__ import annotations
 from drivers.codec.modbus_ascii import AsciiReplyDecoder, characters, encode
 from drivers.codec.modbus_pdu import LONGEST_PDU
 from drivers.codec.modbus_pdu import reply_bytes as usual_bytes
-from drivers.link import Link
-from drivers.link_counters import LinkCounters
+from drivers.link_face import LinkFace
 from drivers.profile import LineSettings
 
 
-class AsciiLink:
-    """The Modbus ASCII face of a line; a ``Line`` of ``drivers.sources``.
-
-    Args:
-        link: the line.
-        slack_s: what the way to it may take besides, if it leads over a network.
-    """
-
-    def __init__(self, link: Link, *, slack_s: float = 0.0) -> None:
-        self._link = link
-        self._slack_s = slack_s
-
-    @property
-    def name(self) -> str:
-        """What a person calls the port."""
-        return self._link.name
-
-    @property
-    def counters(self) -> LinkCounters:
-        """What has happened on the whole line so far."""
-        return self._link.counters
+class AsciiLink(LinkFace):
+    """The Modbus ASCII face of a line; a ``Line`` of ``drivers.sources``."""
 
     async def ask(
         self,
@@ -44,15 +24,5 @@ class AsciiLink:
         """Send ``pdu`` to ``unit`` and give the PDU of the reply; see ``Link.exchange`` for what may go wrong."""
         request = encode(unit, pdu)
         size = characters(reply_bytes or usual_bytes(pdu) or LONGEST_PDU)
-        frame = await self._link.exchange(
-            request,
-            AsciiReplyDecoder(request, reply_bytes),
-            reply_bytes=size,
-            timeout_s=timeout_s + self._slack_s,
-            settings=line,
-        )
+        frame = await self._reply(request, AsciiReplyDecoder(request, reply_bytes), size, timeout_s, line)
         return frame.pdu
-
-    async def aclose(self) -> None:
-        """Close the port."""
-        await self._link.aclose()

@@ -8,34 +8,14 @@ from typing import TypeVar
 from drivers.codec.framing import Frame, ReplyDecoder
 from drivers.codec.modbus_pdu import reply_bytes as usual_bytes
 from drivers.codec.modbus_rtu import LONGEST, OVERHEAD, RtuReplyDecoder, encode
-from drivers.link import Link
-from drivers.link_counters import LinkCounters
+from drivers.link_face import LinkFace
 from drivers.profile import LineSettings
 
 F = TypeVar("F", bound=Frame)
 
 
-class RtuLink:
-    """The Modbus face of a line; a ``Line`` of ``drivers.sources``.
-
-    Args:
-        link: the line.
-        slack_s: what the way to it may take besides, if it leads over a network.
-    """
-
-    def __init__(self, link: Link, *, slack_s: float = 0.0) -> None:
-        self._link = link
-        self._slack_s = slack_s
-
-    @property
-    def name(self) -> str:
-        """What a person calls the port."""
-        return self._link.name
-
-    @property
-    def counters(self) -> LinkCounters:
-        """What has happened on the whole line so far."""
-        return self._link.counters
+class RtuLink(LinkFace):
+    """The Modbus RTU face of a line, a ``Line`` of ``drivers.sources``; other protocols may use the same pair."""
 
     async def ask(
         self,
@@ -49,13 +29,7 @@ class RtuLink:
         """Send ``pdu`` to ``unit`` and give the PDU of the reply; see ``Link.exchange`` for what may go wrong."""
         request = encode(unit, pdu)
         size = (reply_bytes or usual_bytes(pdu) or LONGEST - OVERHEAD) + OVERHEAD
-        frame = await self._link.exchange(
-            request,
-            RtuReplyDecoder(request, reply_bytes),
-            reply_bytes=size,
-            timeout_s=timeout_s + self._slack_s,
-            settings=line,
-        )
+        frame = await self._reply(request, RtuReplyDecoder(request, reply_bytes), size, timeout_s, line)
         return frame.pdu
 
     async def exchange(
@@ -85,7 +59,3 @@ class RtuLink:
     ) -> None:
         """Listen to one who speaks by himself and waits for answers; see ``Link.attend``."""
         await self._link.attend(hear, timeout_s=timeout_s, settings=settings)
-
-    async def aclose(self) -> None:
-        """Close the port."""
-        await self._link.aclose()

@@ -34,6 +34,7 @@ _PROTOCOLS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "sunspec": ("drivers.protocols.modbus_sunspec_wire",),
     "hj212": ("drivers.protocols.hj212",),
     "sml": ("drivers.protocols.sml",),
+    "sml-pull": ("drivers.protocols.sml_pull",),
     "dlms": ("drivers.protocols.dlms", "dlms-hdlc", "dlms-apdu"),
     "dlms-push": ("drivers.protocols.dlms_push",),
 })  # fmt: skip

@@ -16,11 +16,13 @@ class ListeningDecoder(Generic[F]):
     Args:
         make: makes the stream decoder.
         asked: who is listened to, for a sentence.
+        peer: the same, for what the link learns of it; of a protocol whose meters may be asked for what they send.
     """
 
-    def __init__(self, make: Callable[[], Decoder[F]], asked: str = "the meter") -> None:
+    def __init__(self, make: Callable[[], Decoder[F]], asked: str = "the meter", peer: bytes = b"unasked") -> None:
         self._make = make
         self._asked = asked
+        self._peer = peer
         self._decoder = make()
 
     @property
@@ -30,12 +32,12 @@ class ListeningDecoder(Generic[F]):
 
     @property
     def peer(self) -> bytes:
-        """Whoever sends: nobody is named."""
-        return b"unasked"
+        """Whoever sends."""
+        return self._peer
 
     @property
     def likeness(self) -> bytes:
-        """All frames answer the same silence."""
+        """All frames answer the same silence, or the same question."""
         return b""
 
     @property
@@ -50,7 +52,7 @@ class ListeningDecoder(Generic[F]):
 
     def fresh(self) -> ListeningDecoder[F]:
         """Make an empty decoder for the same."""
-        return ListeningDecoder(self._make, self._asked)
+        return ListeningDecoder(self._make, self._asked, self._peer)
 
     def feed(self, data: bytes) -> Iterator[F | Noise]:
         """Give all that ``data`` completes. Never raises on any input."""

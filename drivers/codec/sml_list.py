@@ -11,6 +11,7 @@ from drivers.codec.sml_value import Kind, SmlError, SmlValue, parse
 
 _OPEN: Final = 0x0101
 _GET_LIST: Final = 0x0701
+_ATTENTION: Final = 0xFF01
 _MESSAGE_ITEMS: Final = 6
 _OPEN_ITEMS: Final = 6
 _LIST_ITEMS: Final = 7
@@ -67,6 +68,7 @@ class SmlList:
     """What one SML file holds.
 
     Attributes:
+        transaction: number of the message with the list, or of one that says why there is none: that of the request.
         server_id: the meter, empty if it does not say.
         time: of its list, None if the meter does not say.
         entries: its values in order.
@@ -74,6 +76,7 @@ class SmlList:
         raw: bodies of its lists, unchanged.
     """
 
+    transaction: bytes
     server_id: bytes
     time: SmlTime | None
     entries: tuple[SmlEntry, ...]
@@ -87,35 +90,44 @@ def read_list(payload: bytes) -> SmlList:
     Raises:
         SmlError: they are not what SML says, or none of them is there.
     """
-    server_id = signature = raw = b""
+    transaction = server_id = signature = raw = b""
     taken: SmlTime | None = None
     entries: list[SmlEntry] = []
     told = False
-    for tag, body in _bodies(payload):
+    for number, tag, body in _bodies(payload):
         told = True
         if tag == _OPEN and len(body.items) == _OPEN_ITEMS:
             server_id = server_id or body.items[3].octets
+        elif tag == _ATTENTION:
+            transaction = number
         elif tag == _GET_LIST:
             if len(body.items) != _LIST_ITEMS or body.items[4].kind is not Kind.LIST:
                 raise SmlError(f"a list response has {len(body.items)} parts")
-            server_id = body.items[1].octets or server_id
+            transaction, server_id = number, body.items[1].octets or server_id
             taken = _time(body.items[3]) or taken
             entries += [_entry(item) for item in body.items[4].items]
             signature = body.items[5].octets or signature
             raw += body.raw
     if not told:
         raise SmlError("there is no message")
-    return SmlList(server_id=server_id, time=taken, entries=tuple(entries), signature=signature, raw=raw)
+    return SmlList(
+        transaction=transaction,
+        server_id=server_id,
+        time=taken,
+        entries=tuple(entries),
+        signature=signature,
+        raw=raw,
+    )
 
 
-def _bodies(payload: bytes) -> Iterator[tuple[int | None, SmlValue]]:
+def _bodies(payload: bytes) -> Iterator[tuple[bytes, int | None, SmlValue]]:
     for message in parse(payload):
         if not message.items and not message.content:
             continue  # a filling 00 between messages
         if len(message.items) != _MESSAGE_ITEMS or len(message.items[3].items) != 2:
             raise SmlError(f"a message has {len(message.items)} parts")
         tag, body = message.items[3].items
-        yield tag.number, body
+        yield message.items[0].octets, tag.number, body
 
 
 def _entry(item: SmlValue) -> SmlEntry:

@@ -20,7 +20,7 @@ LINE: Final = Characters(baud=9600)
 _ESCAPE: Final = b"\x1b\x1b\x1b\x1b"
 _NEVER_NS: Final = 1 << 62
 ABSENT: Final = b"\x01"
-_OPEN, _CLOSE, _LIST = 0x0101, 0x0201, 0x0701
+_OPEN, _CLOSE, _LIST, _ATTENTION = 0x0101, 0x0201, 0x0701, 0xFF01
 _LIST_REQUEST: Final = bytes.fromhex("630700")
 
 
@@ -104,6 +104,7 @@ class SmlMeter:
         cells: what it holds.
         alive: False plays dead.
         signs: ``value`` puts a signature beside each energy, ``list`` one under the list.
+        refuses: answers requests with an attention message.
         utc_s: UTC seconds at its own time 0, put beside each entry; None counts seconds only.
         key: its public key, empty without one.
         sent: lists sent by itself and on request.
@@ -126,6 +127,7 @@ class SmlMeter:
         self.cells = cells
         self.alive = True
         self.signs = ""
+        self.refuses = False
         self.utc_s: int | None = None
         self.key = b""
         self.sent = 0
@@ -175,31 +177,34 @@ class SmlMeter:
         server = asked[1 + client :]
         if asked[:1] != b"\x75" or server[1 : server[0]] not in (b"", self.server_id):
             return None
-        return self._reply(now_ns, self._turnaround_ns)
+        if self.refuses:
+            body = listed(octets(self.server_id), octets(bytes.fromhex("8181C7C7FE03")), ABSENT, ABSENT)
+            payload = message(self._crc, int.from_bytes(frame[at - 9 : at - 5], "big"), 0, _ATTENTION, body)
+            return Reply(data=transported(self._crc, payload), delay_ns=self._turnaround_ns)
+        return self._reply(now_ns, self._turnaround_ns, int.from_bytes(frame[at - 9 : at - 5], "big"))
 
     def stray(self, frame: bytes, now_ns: int) -> bytes | None:  # noqa: ARG002 - a head sits on one meter
         """Give nothing: nobody else is on an optical head."""
         return None
 
-    def _reply(self, now_ns: int, delay_ns: int) -> Reply:
+    def _reply(self, now_ns: int, delay_ns: int, asked: int | None = None) -> Reply:
         self.sent += 1
         t = max(0, now_ns - self._began_ns) / _NS
         held = tuple((cell.name, shown) for cell in self.cells if (shown := cell.shown(t)) is not None)
-        data = transported(self._crc, self.messages(t))
+        data = transported(self._crc, self.messages(t, 3 * self.sent + 1 if asked is None else asked))
         return Reply(data=data, delay_ns=delay_ns, fault=self._injector.pick(self.sent), held=held)
 
-    def messages(self, t: float) -> bytes:
-        """Give the three messages of a list."""
-        first = 3 * self.sent
+    def messages(self, t: float, number: int) -> bytes:
+        """Give the three messages of a list, which has this number; in a response it is that of the request."""
         file_id = octets(self.sent.to_bytes(4, "big"))
         opened = listed(ABSENT, ABSENT, file_id, octets(self.server_id), ABSENT, ABSENT)
         name = octets(bytes.fromhex("0100620AFFFF"))
         signature = octets(bytes(range(48))) if self.signs == "list" else ABSENT
         body = listed(ABSENT, octets(self.server_id), name, self._time(t, 0), self._entries(t), signature, ABSENT)
         return (
-            message(self._crc, first, 0, _OPEN, opened)
-            + message(self._crc, first + 1, 0, _LIST, body)
-            + message(self._crc, first + 2, 0, _CLOSE, listed(ABSENT))
+            message(self._crc, number - 1, 0, _OPEN, opened)
+            + message(self._crc, number, 0, _LIST, body)
+            + message(self._crc, number + 1, 0, _CLOSE, listed(ABSENT))
         )
 
     def _entries(self, t: float) -> bytes:

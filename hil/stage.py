@@ -39,6 +39,15 @@ def tidegate(*words: str | Path, patience_s: float = 60.0) -> subprocess.Complet
     )
 
 
+def pending_blocks(site: Path) -> int | None:
+    """Blocks that the agent of ``site`` holds and the platform has not receipted; None when it does not say."""
+    told = tidegate("--json", "--site", site, "status")
+    try:
+        return int(json.loads(told.stdout)["result"]["outbox"]["pending_blocks"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 @dataclass(slots=True, kw_only=True)
 class Stage:
     """One gateway with its platform.
@@ -169,14 +178,6 @@ class Stage:
                 self._children[name].stop()
         if self.broker is not None:
             self.broker.stop()
-
-    def pending(self) -> int | None:
-        """Blocks that the agent holds and the platform has not receipted; None when the agent does not say."""
-        told = tidegate("--json", "--site", self.site, "status")
-        try:
-            return int(json.loads(told.stdout)["result"]["outbox"]["pending_blocks"])
-        except (ValueError, KeyError, TypeError):
-            return None
 
     def _child(self, name: str, argv: list[str]) -> Child:
         child = self._children.get(name)

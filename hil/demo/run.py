@@ -16,16 +16,16 @@ from rich.live import Live
 
 from hil.broker import Broker, BrokerError, mosquitto_path
 from hil.demo.options import Options
+from hil.demo.plan import Plan, read_plan
 from hil.demo.platform_view import PlatformView, Totals
 from hil.demo.screen import Moment, draw
-from hil.demo.plan import Plan, read_plan
 from hil.demo.storm import ADAPTER, Storm
 from hil.demo.summary import Summary
 from hil.demo.words import words
 from hil.ledger import committed_blocks, compare
 from hil.process import wait_until
 from hil.site_file import Sealing
-from hil.stage import Stage, StageError, tidegate
+from hil.stage import Stage, StageError, pending_blocks, tidegate
 from hil.told import Comparison, compare_told
 
 _FRAME_S = 0.5
@@ -118,7 +118,7 @@ class Demo:
     def _end(self) -> Summary:
         stage = self._stage
         if not self._embedded:
-            wait_until(lambda: stage.pending() == 0, _SETTLE_S, 0.3)
+            wait_until(lambda: pending_blocks(stage.site) == 0, _SETTLE_S, 0.3)
         stage.agent.stop()
         if self._embedded:
             self._fed_s = 0.0

@@ -15,6 +15,7 @@ from drivers.codec.cjt188 import WAKE_UP, Cjt188Frame, read_request, reply_decod
 from drivers.codec.cjt188_layout import canonical
 from drivers.decoded import DecodeError, DecodeFault
 from drivers.errors import RefusedError
+from drivers.keeping import kept
 from drivers.meter_clock import device_time, historical, offset, offset_value, utc_ms_of
 from drivers.named_values import sealed
 from drivers.nameplate import Nameplate
@@ -97,6 +98,7 @@ class Cjt188Device:
             points=read.points,
             values=values,
             statuses=tuple([int(status) for _, status in both]),
+            raws=kept([self._points[i] for i in read.points], lambda _row: reply.raw),
             device_times=tuple(self._times(planned.places, values, data)),
         )
 

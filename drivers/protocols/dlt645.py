@@ -21,6 +21,7 @@ from drivers.codec import dlt645
 from drivers.codec.dlt645 import Edition, reply_decoder
 from drivers.decoded import DecodeError, DecodeFault
 from drivers.errors import DeviceFailedError, RefusedError
+from drivers.keeping import kept
 from drivers.meter_clock import offset_batch, without
 from drivers.named_values import sealed
 from drivers.nameplate import Nameplate
@@ -103,6 +104,7 @@ class Dlt645Device:
             points=read.points,
             values=values,
             statuses=tuple([int(status) for _, status in both]),
+            raws=kept([self._points[i] for i in read.points], lambda _row: self._dialogue.frames),
             device_times=tuple(times(self._edition, planned.places, values, told, self._zone)),
         )
 

@@ -23,6 +23,7 @@ from drivers.codec.iec62056_21_reply import IecReplyDecoder
 from drivers.codec.seven_bit import with_parity
 from drivers.decoded import DecodeError, DecodeFault, Quantity
 from drivers.errors import DriverError, FrameError
+from drivers.keeping import kept
 from drivers.meter_clock import OFFSET, offset, offset_value
 from drivers.named_values import NOTHING, sealed
 from drivers.nameplate import Nameplate
@@ -30,7 +31,7 @@ from drivers.profile import Example, LineSettings, Parity, Point, Profile
 from drivers.protocols.iec62056_21_decode import read_iec, read_iec_request, said
 from drivers.protocols.iec62056_21_place import ANY, Place, check_places, place_of, read_address
 from drivers.protocols.iec62056_21_scan import IecProber
-from drivers.protocols.iec62056_21_times import nameplate, shown_ms, times
+from drivers.protocols.iec62056_21_times import data_set, nameplate, shown_ms, times
 from drivers.sources import Read
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol, frames_on
 
@@ -53,7 +54,9 @@ class _Planned:
     points: tuple[Point, ...]
     places: tuple[Place, ...]
 
-    def batch(self, device: int, mono_ns: int, found: Mapping[str, Quantity], zone: tzinfo, clock: Clock) -> Batch:
+    def batch(
+        self, device: int, mono_ns: int, found: Mapping[str, Quantity], text: str, zone: tzinfo, clock: Clock
+    ) -> Batch:
         both = [
             sealed(point, place.find(found)) if place.obis is not None else offset_value(point, found[OFFSET], clock)
             for point, place in zip(self.points, self.places, strict=True)
@@ -65,6 +68,7 @@ class _Planned:
             points=self.read.points,
             values=values,
             statuses=tuple([int(status) for _, status in both]),
+            raws=kept(self.points, lambda row: data_set(text, self.places[row].find(found).quantity)),
             device_times=tuple(times(self.places, values, found, zone)),
         )
 
@@ -86,6 +90,7 @@ class IecDevice:
         self._zone = placed.zone
         self._nameplate = Nameplate()
         self._shown_ms = 0
+        self._text = ""
         self._start = placed.settings or profile.line
         self._pushing = pushing
         self._address = "" if placed.address == ANY else placed.address
@@ -115,7 +120,7 @@ class IecDevice:
         mono_ns = self._clock.mono_ns()
         self._nameplate.learn(nameplate(found))
         found[OFFSET] = offset(shown_ms(found, self._zone), self._shown_ms)
-        return self._planned[read.points].batch(self._index, mono_ns, found, self._zone, self._clock)
+        return self._planned[read.points].batch(self._index, mono_ns, found, self._text, self._zone, self._clock)
 
     async def probe(self) -> None:
         """Do a whole session, since a meter left alone after its identification talks on at 300 Bd. Like ``read``."""
@@ -124,6 +129,7 @@ class IecDevice:
     async def _readout(self) -> dict[str, Quantity]:
         frames = [await self._telegram()] if self._pushing else await self._session()
         found: dict[str, Quantity] = {}
+        self._text = "".join(frame.text for frame in frames)
         for frame in frames:
             try:
                 found = {one.quantity: one for one in said(frame)} | found

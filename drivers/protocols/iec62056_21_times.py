@@ -92,6 +92,13 @@ def nameplate(said: Mapping[str, Quantity]) -> dict[str, str | None]:
     return found
 
 
+def data_set(text: str, name: str) -> bytes | None:
+    """Give the bytes of the data set that a quantity came from, with all its groups; None if it is not there."""
+    code = name.partition("#")[0].removesuffix(".time")
+    found = re.search(rf"(?:^|[\r\n)]){re.escape(code)}((?:\([^()]*\))+)", text)
+    return None if found is None or not code else f"{code}{found[1]}".encode("latin-1", "replace")
+
+
 def _find(said: Mapping[str, Quantity], name: str) -> str | None:
     obis = parse_obis(name)
     if name in said:

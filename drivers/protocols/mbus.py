@@ -22,6 +22,7 @@ from drivers.codec.mbus_record import parse_records
 from drivers.codec.mbus_search import select_request
 from drivers.decoded import DecodeError, DecodeFault, Quantity
 from drivers.errors import DeviceFailedError, FrameError, NoReplyError, RefusedError
+from drivers.keeping import kept
 from drivers.meter_clock import OFFSET, offset, offset_value, utc_ms_of
 from drivers.named_values import columns, sealed
 from drivers.nameplate import Nameplate
@@ -65,6 +66,7 @@ class MbusDevice:
         self._zone = placed.zone
         self._character_s = (placed.settings or profile.line).character_s
         self._nameplate = Nameplate()
+        self._raws: dict[str, bytes] = {}  # telegram in which a record came
         self._settings = placed.settings
         self._meter = secondary_address(placed.address)
         self._address = SELECTED if self._meter is not None else int(placed.address)
@@ -111,6 +113,7 @@ class MbusDevice:
             points=read.points,
             values=values,
             statuses=statuses,
+            raws=kept(planned.points, lambda row: self._raws.get(planned.records[row])),
             device_times=tuple(times(planned.points, planned.records, values, said, self._zone)),
         )
 
@@ -125,6 +128,7 @@ class MbusDevice:
         self._in_step = False
         said: dict[str, Quantity] = {}
         seen: dict[str, int] = {}
+        self._raws.clear()
         began_ms = 0
         for _ in range(_MOST_TELEGRAMS):
             frame = await self._data()
@@ -132,9 +136,10 @@ class MbusDevice:
                 self._clock.utc_ns() // 1_000_000 - round(1000 * self._character_s * len(frame.raw))
             )
             try:
-                said = {one.quantity: one for one in quantities(frame, seen)} | said
+                told = {one.quantity: one for one in quantities(frame, seen)}
             except DecodeError as error:
                 raise FrameError(f"{self._where}: {error.detail}", frame.raw) from error
+            said, self._raws = told | said, dict.fromkeys(told, frame.raw) | self._raws
             if not _more(frame):
                 self._in_step = True
                 return said, began_ms

@@ -61,6 +61,7 @@ class _Planned:
     conversion: Conversion
     data: slice
     told: int | None = None
+    kept: tuple[tuple[int, slice], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +134,16 @@ class ModbusDevice:
         mono_ns = self._clock.mono_ns()
         if len(reply) != planned.size or not reply.startswith(planned.head):
             self._refused(planned, reply)
-        values, statuses = planned.conversion.columns(reply[planned.data])
-        return Batch(device=self._index, mono_ns=mono_ns, points=read.points, values=values, statuses=statuses)
+        data = reply[planned.data]
+        values, statuses = planned.conversion.columns(data)
+        return Batch(
+            device=self._index,
+            mono_ns=mono_ns,
+            points=read.points,
+            values=values,
+            statuses=statuses,
+            raws=tuple([(row, data[part]) for row, part in planned.kept]) if planned.kept else (),
+        )
 
     async def probe(self) -> None:
         """Ask for the first point; a refusal counts as life. Raises like ``read``."""
@@ -213,6 +222,7 @@ def _plan_block(points: tuple[Point, ...], block: Block, period_s: float, framin
         size=2 + data_bytes,
         data=_DATA,
         conversion=compile_block([points[i] for i in block.points], block.first, block.count),
+        kept=_kept(points, block, block.first),
     )
 
 
@@ -233,7 +243,20 @@ def _plan_raw(points: tuple[Point, ...], block: Block, raw: RawRead, period_s: f
         conversion=compile_block([points[i] for i in block.points], 0, block.count),
         data=slice(raw.skip, raw.skip + 2 * block.count),
         told=raw.reply_bytes,
+        kept=_kept(points, block, 0),
     )
+
+
+def _kept(points: tuple[Point, ...], block: Block, first: int) -> tuple[tuple[int, slice], ...]:
+    """Give row and place in the data of every point whose bytes the profile keeps: its registers, or all bits."""
+    found = []
+    for row, index in enumerate(block.points):
+        point = points[index]
+        start = 2 * (point.location.address - first)
+        whole = point.location.table.is_bits
+        if point.keep_raw:
+            found.append((row, slice(None) if whole else slice(start, start + 2 * point.location.count)))
+    return tuple(found)
 
 
 def _blocks(profile: Profile) -> list[tuple[float, Block]]:

@@ -51,6 +51,8 @@ def read_outputs(
 
 def _hj212(table: Table, base: Path, devices: Sequence[SiteDevice], timezone: str) -> Hj212Output:
     edition = table.choice("version", tuple(_EDITIONS), "2017")
+    if edition == "2025":
+        table.report("output-edition-2025", "version", warning=True)
     rules = tuple(_rules(table.tables("factor"), devices))
     if not table.holds("factor"):
         table.text("factor", required=True)  # says that it is missing

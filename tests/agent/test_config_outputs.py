@@ -129,6 +129,14 @@ def test_what_is_only_odd_is_warned_of(tmp_path: Path) -> None:
     assert [finding.code for finding in found.findings] == ["output-odd-identity", *["output-odd-period"] * 2]
 
 
+def test_the_edition_of_2025_is_said_to_be_uncertain(tmp_path: Path) -> None:
+    found = checked(tmp_path, SITE + 'version = "2025"\n' + FACTOR)
+    assert found.site is not None
+    (finding,) = found.findings
+    assert (finding.code, finding.warning) == ("output-edition-2025", True)
+    assert "1014" in finding.act()
+
+
 def test_two_of_one_name_and_none_to_tell_are_mistakes(tmp_path: Path) -> None:
     again = SITE[SITE.index("[[output]]") :]
     assert "name-twice" in codes(tmp_path, SITE + FACTOR + again + FACTOR)

@@ -43,6 +43,8 @@ OUTPUT_ROWS: Final = (
      N_("key_file enciphers data areas, which the edition of 2017 does not know."),
      N_('Set version = "2025", or leave key_file out.')),
     (7848, "output-edition-2025",
-     N_("HJ 212-2025 is told as far as its text is public: packet, CRC and version number are confirmed by its examples."),
-     N_("RF=1, heartbeat and enciphering follow quotations alone, keys are not exchanged (1014). Test it with the bureau.")),
+     N_("HJ 212-2025 is told as far as its text is public: packet, CRC and version number are confirmed"
+        " by its examples."),
+     N_("RF=1, heartbeat and enciphering follow quotations alone, keys are not exchanged (1014)."
+        " Test it with the bureau.")),
 )  # fmt: skip

@@ -25,7 +25,7 @@ from agent.outputs.hj212_talk import BureauSilentError, Talk, TalkCounts
 from agent.outputs.secrets import read_secret
 from agent.outputs.status import OutputStatus, OutputTrouble
 from agent.zones import zone_of
-from drivers.batch import Batch
+from drivers.batch import Batch, DeviceTimeFlag
 from drivers.clock import Clock
 from drivers.codec.hj212_marks import mark_of
 from drivers.codec.hj212_segment import Segment
@@ -96,13 +96,16 @@ class Bureau:
         self._rows = rows_of(self._site.factors, devices)
 
     def take(self, batch: Batch) -> None:
-        """Take readings in."""
+        """Take readings in; what the device says it took earlier is no part of the period that runs."""
         rows = self._rows.get(batch.device)
         if rows is None:
             return
+        earlier = {time.row for time in batch.device_times if time.flags & DeviceTimeFlag.HISTORICAL}
         for row in rows:
             if row.point in batch.points:
                 at = batch.points.index(row.point)
+                if at in earlier:
+                    continue
                 self._book.take(row.factor, row.value(batch.values[at]), mark_of(batch.statuses[at]))
         if self._book.has_news:
             self._news.set()

@@ -71,7 +71,8 @@ class Book:
         except StorageError as error:
             self.fault = error
         kept = self.kept
-        self.settings = kept.settings or self._site.usual
+        if kept.settings is not None and kept.usual == self._site.usual:  # else the site file has changed since
+            self.settings = kept.settings
         self.periods.minute_s = self.settings.minute_s
         self.periods.restore(kept.state)
         for record in kept.records.values():
@@ -115,8 +116,8 @@ class Book:
         """Do as the bureau says from now on, over restarts too."""
         self.settings = settings
         self.periods.minute_s = settings.minute_s
-        self.kept.settings = settings
-        self._lines.append(settings_line(settings))
+        self.kept.settings, self.kept.usual = settings, self._site.usual
+        self._lines.append(settings_line(settings, self._site.usual))
 
     def note_state(self) -> None:
         """Let the period that runs be kept, so that a restart goes on with it."""

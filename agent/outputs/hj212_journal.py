@@ -35,7 +35,7 @@ class Kept:
         waiting: those that are not acknowledged, in that order.
         lost: reports that were given up, since too many waited.
         state: of the period that ran, see ``Periods.state``; empty for none.
-        settings: what the bureau set last, None for nothing.
+        settings: what the bureau set last, None for nothing; usual: what the site file said then.
         torn: lines that could not be read.
     """
 
@@ -44,6 +44,7 @@ class Kept:
     lost: int = 0
     state: str = ""
     settings: BureauSettings | None = None
+    usual: BureauSettings | None = None
     torn: int = 0
 
     def take(self, line: list[object]) -> None:
@@ -60,7 +61,7 @@ class Kept:
         elif kind == _LOST:
             self.lost = int(str(words[0]))
         elif kind == _SETTINGS:
-            self.settings = _settings(words)
+            self.settings, self.usual = _settings(words[:5]), _settings(words[5:])
 
     def first(self) -> Record | None:
         """Give the oldest report that waits."""
@@ -87,8 +88,8 @@ class Kept:
             yield [_LOST, self.lost]
         if self.state:
             yield [_STATE, self.state]
-        if self.settings is not None:
-            yield settings_line(self.settings)
+        if self.settings is not None and self.usual is not None:
+            yield settings_line(self.settings, self.usual)
 
 
 def record_line(record: Record) -> list[object]:
@@ -111,11 +112,12 @@ def lost_line(count: int) -> list[object]:
     return [_LOST, count]
 
 
-def settings_line(settings: BureauSettings) -> list[object]:
-    """Say what the bureau set."""
-    return [
-        _SETTINGS, settings.overtime_s, settings.recount, settings.realtime_s, settings.realtime_on, settings.minute_s
-    ]  # fmt: skip
+def settings_line(settings: BureauSettings, usual: BureauSettings) -> list[object]:
+    """Say what the bureau set, and what the site file said then."""
+    line: list[object] = [_SETTINGS]
+    for one in (settings, usual):
+        line += [one.overtime_s, one.recount, one.realtime_s, one.realtime_on, one.minute_s]
+    return line
 
 
 class Journal:

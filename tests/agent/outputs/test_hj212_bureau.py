@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from agent.outputs.hj212 import Bureau as Output
 from agent.outputs.hj212_cipher import AreaCipher
 from agent.outputs.hj212_settings import BureauSettings, Hj212Output, Report
 from agent.outputs.status import OutputTrouble
+from drivers.batch import DeviceTime, DeviceTimeFlag
 from drivers.codec.hj212 import Edition
 from hil.hj212_bureau import Bureau, Fault, Heard
 from tests.agent.outputs.bureau_site import MN, STATION, FastClock, readings, site
@@ -27,12 +29,19 @@ FAST = 20.0
 """Seconds of the bureau's time in one of ours."""
 
 
+class Eager(random.Random):
+    """Waits little."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return min(b, a + 0.1)
+
+
 @asynccontextmanager
 async def running(
     settings: Hj212Output, folder: Path, clock: FastClock, *, polls: bool = True
 ) -> AsyncIterator[Output]:
     """Run an output whose station is polled all the time."""
-    output = Output(settings, folder, clock=clock, rng=random.Random(1))
+    output = Output(settings, folder, clock=clock, rng=Eager())
     output.prepare()
     output.register((STATION,))
     async with asyncio.TaskGroup() as group:
@@ -199,6 +208,10 @@ async def test_requests_are_answered_while_packets_go_out(tmp_path: Path) -> Non
         kept = Output(settings, tmp_path, clock=FastClock(), rng=random.Random(1))
         kept.prepare()
         assert kept._book.settings == quick(overtime_s=9.0, recount=5, realtime_on=False)
+        changed = site(tmp_path, bureau.port, usual=quick(minute_s=6))
+        fresh = Output(changed, tmp_path, clock=FastClock(), rng=random.Random(1))
+        fresh.prepare()
+        assert fresh._book.settings == quick(minute_s=6), "the site file was changed: it counts"
 
 
 async def test_enciphered_packets_are_read_with_the_key_alone(tmp_path: Path) -> None:
@@ -264,3 +277,18 @@ async def test_a_point_that_cannot_be_read_is_told_by_its_mark(tmp_path: Path) -
     minute = bureau.stored("2051")[starts(bureau)[0]][0]
     assert (minute.field("w01018-Avg"), minute.field("w01018-Flag")) == (None, "B")
     assert minute.field("w01001-Avg") == "7.12"
+
+
+async def test_what_was_taken_earlier_is_no_part_of_the_period_that_runs(tmp_path: Path) -> None:
+    clock = FastClock(speed=0.0)
+    async with Bureau() as bureau:
+        settings = site(tmp_path, bureau.port, usual=quick(realtime_on=False))
+        async with running(settings, tmp_path, clock, polls=False) as output:
+            output.take(readings(3600, 405, 700))
+            stored = DeviceTime(row=2, utc_ms=1, flags=DeviceTimeFlag.HISTORICAL)
+            output.take(replace(readings(3600, 405, 1300), device_times=(stored,)))
+            clock.ahead_s = 5
+            output.take(readings(3600, 405, 700))
+            assert await bureau.until(lambda: bool(starts(bureau)))
+    minute = bureau.stored("2051")[starts(bureau)[0]][0]
+    assert (minute.field("w01001-Max"), minute.field("w01018-Max")) == ("7.00", "40.5")

@@ -26,11 +26,12 @@ def test_what_was_kept_is_there_again(tmp_path: Path) -> None:
     journal.load()
     settings = BureauSettings(overtime_s=9, recount=4, realtime_s=60, realtime_on=False, minute_s=300)
     journal.append([record_line(record(0)), record_line(record(10)), done_line(record(0).key)])
-    journal.append([state_line("[1]"), settings_line(settings), lost_line(7)])
+    journal.append([state_line("[1]"), settings_line(settings, BureauSettings()), lost_line(7)])
     kept = Journal(tmp_path / "outputs" / "a.hj212").load()
     assert list(kept.records.values()) == [record(0), record(10)]
     assert list(kept.waiting) == [record(10).key]
     assert (kept.state, kept.settings, kept.lost, kept.torn) == ("[1]", settings, 7, 0)
+    assert kept.usual == BureauSettings()
 
 
 def test_a_file_torn_anywhere_loses_its_last_line_alone(tmp_path: Path) -> None:

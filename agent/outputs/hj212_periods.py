@@ -56,6 +56,7 @@ class Periods:
         ]
         self._start = ""
         self._partial = False
+        self._inside = (0, 0, 0)
         self._sums: list[Sums] = []
         self.last: list[Seen | None] = [None] * len(self._rules)
 
@@ -82,7 +83,7 @@ class Periods:
 
         One of which we saw the end alone, and that without a reading, is not told at all.
         """
-        if not self._sums or self._start_of(utc_ns) == self._start:
+        if not self._sums or self._is_inside(utc_ns) or self._start_of(utc_ns) == self._start:
             return None
         values = tuple(told(rule, sums) for rule, sums in zip(self._rules, self._sums, strict=True))
         nothing = not any(sums.count or sums.marks for sums in self._sums)
@@ -129,7 +130,13 @@ class Periods:
         if codes == [rule.code for rule in self._rules] and minute_s == self.minute_s and len(sums) == len(codes):
             self._start, self._sums = str(start), sums
 
+    def _is_inside(self, utc_ns: int) -> bool:
+        """Tell at once of most readings that they belong to the period that runs."""
+        minute_s, first_ns, end_ns = self._inside
+        return minute_s == self.minute_s and first_ns <= utc_ns < end_ns
+
     def _begin(self, utc_ns: int) -> None:
+        self._inside = (self.minute_s, utc_ns, self.ends_ns(utc_ns))
         self._start = self._start_of(utc_ns)
         self._partial = self._start_of(utc_ns - _SOON_NS) == self._start
         self._sums = [Sums() for _ in self._rules]

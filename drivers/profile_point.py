@@ -60,6 +60,8 @@ def read_point(data: object, where: str, protocol: str = MODBUS) -> Point:
     if digits and kind is not Kind.COUNTER:
         raise fields.fault("digits", 'goes only with kind = "counter"')
     nameplate = fields.choice("nameplate", {part: part for part in PARTS}, "") if fields.has("nameplate") else ""
+    if nameplate and kind not in (Kind.STATE, Kind.EVENT):
+        raise fields.fault("nameplate", 'goes only with kind = "state": a name is no amount')
     access = fields.choice("access", _ACCESS, Access.READ)
     if access is Access.WRITE and fields.has("every_s"):
         raise fields.fault("every_s", 'a point with access = "w" is never read')

@@ -121,6 +121,11 @@ def test_a_bit_is_a_state_without_unit(tmp_path: Path) -> None:
         (('voltage = "230.0"', 'voltag = "230.0"'), "example[1].expect.voltag", "did you mean 'voltage'?"),
         (('reply = "00', 'reply = "0x'), "example[1].reply", "pairs of hex"),
         (('source = "bench"', ""), "example[1].source", "is missing"),
+        (('kind = "gauge"', 'kind = "gauge"\ndigits = 6'), "point[voltage].digits", 'kind = "counter"'),
+        (('kind = "gauge"', 'kind = "counter"\ndigits = 0'), "point[voltage].digits", "outside 1 to 18"),
+        (('kind = "gauge"', 'kind = "gauge"\nnameplate = "serial"'), "point[voltage].nameplate", "no amount"),
+        (('kind = "gauge"', 'kind = "gauge"\nnameplate = "serail"'), "point[voltage].nameplate", "did you mean"),
+        (('kind = "gauge"', 'kind = "gauge"\nkeep_raw = 1'), "point[voltage].keep_raw", "true or false"),
     ],
 )
 def test_a_fault_names_file_and_key(tmp_path: Path, change: tuple[str, str], where: str, what: str) -> None:

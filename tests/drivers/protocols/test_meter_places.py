@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from drivers.codec.dlt645 import Edition
 from drivers.errors import ProfileError
 from drivers.profile import Label, Limits, LineSettings, NamedLocation, Point, Profile
 from drivers.profile_named import Word
@@ -36,6 +37,10 @@ def _profile(protocol: str, *points: Point, family: str = "water") -> Profile:
         ("dlt645-2007", {"di": "9010"}, "di", "8 digits"),
         ("dlt645-2007", {"di": "0201ff00"}, "di", "upper case"),
         ("dlt645-1997", {"di": "02010100"}, "di", "4 digits"),
+        ("dlt645-2007", {"clock": "offset", "di": "04000101"}, "clock", "stands alone"),
+        ("dlt645-1997", {"clock": "ahead"}, "clock", "one of: offset"),
+        ("cjt188", {"clock": "offset", "value": "clock"}, "clock", "stands without value"),
+        ("cjt188", {"clock": "offset", "di": "D120"}, "clock", "stands without value"),
         ("dlt645-2007", {"di": "0F0F0F0F"}, "di", "not in the table"),
         ("dlt645-2007", {"di": "02010100", "item": 1}, "item", "has 1, counted from 0"),
         ("dlt645-2007", {"di": "0201FF00", "item": 3}, "item", "has 3, counted from 0"),
@@ -95,3 +100,54 @@ def test_bits_of_the_status_are_a_number() -> None:
     assert said is not None
     assert said.value == 2
     assert cjt188_place.value_at(place, water + b"\0") is None
+
+
+@pytest.mark.parametrize(
+    ("edition", "di", "old", "stamp"),
+    [
+        ("2007", "00010000", False, ""),
+        ("2007", "0001FF00", False, ""),
+        ("2007", "00010001", True, ""),
+        ("2007", "01010000", True, ""),
+        ("2007", "02010100", False, ""),
+        ("2007", "02800004", False, ""),
+        ("2007", "05000101", True, "05000001"),
+        ("2007", "05061003", True, "05060003"),
+        ("2007", "05000901", True, ""),
+        ("2007", "05000001", False, ""),
+        ("2007", "06000001", True, ""),
+        ("1997", "9010", False, ""),
+        ("1997", "9410", True, ""),
+        ("1997", "A010", True, ""),
+        ("1997", "A410", True, ""),
+        ("1997", "B611", False, ""),
+    ],
+)
+def test_demands_closed_months_freezes_and_records_are_older_than_their_reply(
+    edition: str, di: str, old: bool, stamp: str
+) -> None:
+    place = dlt645_place.place_of(_point(di=di), Edition(f"dlt645-{edition}"), "a/b")
+    assert (place.historical, place.stamp) == (old, stamp)
+
+
+def test_a_load_record_is_of_the_time_that_stands_before_it() -> None:
+    first, second = (record(f"2511{day}1200", "0010") for day in ("01", "02"))
+    data = first + second
+    places = [dlt645_place.Place(identifier="06000001", item=item, historical=True) for item in range(1, 4)]
+    said = [dlt645_place.value_at(place, Edition.V2007, data) for place in places]
+    assert said[0] is not None
+    assert said[0].quantity == "voltage_a"
+    moments = [dlt645_place.moment_at(place, Edition.V2007, data) for place in places]
+    assert [one.value for one in moments if one is not None] == ["2025-11-01T12:00"] * 3
+    again = dlt645_place.Place(identifier="06000001", item=9, historical=True)
+    moment = dlt645_place.moment_at(again, Edition.V2007, data)
+    assert moment is not None
+    assert moment.value == "2025-11-02T12:00"
+
+
+def record(moment: str, volts: str) -> bytes:
+    """A load record with a first section of seven values and six empty ones, by the standard's annex B."""
+    first = (bytes.fromhex(volts) * 3, b"\x00" * 9, b"\x00\x50")
+    body = bytes.fromhex(moment)[::-1] + b"".join(first) + b"\xaa" + b"\xaa" * 5
+    whole = b"\xa0\xa0" + bytes([len(body)]) + body
+    return whole + bytes([sum(whole) % 256]) + b"\xe5"

@@ -128,7 +128,7 @@ class SiteDictionary:
         key = (site.name, site.profile.id)
         if self._identities.knows(key, told):
             return ()
-        events = self.tell(device, mono_ms)  # reserved indexes are those of the entry before
+        events = self.rest(mono_ms)  # the next indexes are reserved for what is owed
         before = self._entry(site)
         another = self._identities.learn(key, told, mono_ms)
         entry = self._entry(site)

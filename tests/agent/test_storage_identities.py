@@ -12,8 +12,10 @@ from agent.block.sequence import FileVerifier
 from agent.block.verify import Trust
 from agent.config import SiteDevice
 from agent.desk import Desk
+from agent.handover import QUEUE_READINGS, Handover
 from agent.identities import Identities
 from agent.stored import Exchanged
+from drivers.batch import Batch
 from tests.agent.storage_site import METER, Bench, batch, events_of, stop
 
 A, B, C = "serial=1", "serial=2", "serial=3"
@@ -66,15 +68,23 @@ def exchanges(bench: Bench) -> list[tuple[str | None, str | None]]:
 
 def identities_of_readings(bench: Bench) -> list[str | None]:
     """Identity under which each reading of the first point stands."""
+    return [entry.identity for entry in entries_of_readings(bench)]
+
+
+def names_of_readings(bench: Bench) -> list[str]:
+    return [entry.name for entry in entries_of_readings(bench)]
+
+
+def entries_of_readings(bench: Bench) -> list[DeviceEntry]:
     verifier = FileVerifier(Trust.of([bench.keys.identity().spki]), {})
-    found: list[str | None] = []
+    found: list[DeviceEntry] = []
     for message in bench.messages():
         for outcome in verifier.take(message):
             columns = outcome.block.columns if outcome.block is not None else None
             if columns is not None:
                 tables = outcome.state.tables
                 points = [tables.points[index] for index in columns.points]
-                found += [tables.devices[one.device].identity for one in points if one.quantity == "voltage"]
+                found += [tables.devices[one.device] for one in points if one.quantity == "voltage"]
     return found
 
 
@@ -141,12 +151,53 @@ def test_the_others_keep_their_indexes(bench: Bench) -> None:
 
 
 def test_a_device_of_a_big_site_may_say_who_it_is_before_it_was_told(bench: Bench) -> None:
-    bench.devices = tuple(SiteDevice(name=f"m-{i}", bus="b", unit=i, profile=METER) for i in range(1, 247))
+    bench.devices = tuple(SiteDevice(name=f"m-{i}", bus="b", unit=i, profile=METER) for i in range(246))
     run = Run(bench)
     for device in (200, 3, 200):
         run.told(A, device=device)
+    for device in (0, 7, 245):
+        run.desk.intake.take(batch(bench.clock.mono_ms, device))
     run.stop()
-    assert identities_of_readings(bench) == [A, A, A]
+    assert identities_of_readings(bench) == [A, A, A, None, None, None]
+    assert names_of_readings(bench) == ["m-200", "m-3", "m-200", "m-0", "m-7", "m-245"]
+
+
+def test_where_counters_stood_is_not_told_of_a_device_of_which_it_is_not_known_whose_they_are(bench: Bench) -> None:
+    Run(bench).told(A).stop()
+    storage = StorageInHand(bench)
+    assert storage.last_counts(0) is None, "nothing was read back yet"
+    storage.turn(batch(bench.clock.mono_ms, 1))
+    assert storage.last_counts(0) == {2: 90_000}
+    storage.identify(0, B)
+    assert storage.last_counts(0) is None
+    storage.turn()
+    assert storage.last_counts(0) == {}
+    storage.identify(0, A)
+    storage.turn()
+    assert storage.last_counts(0) == {2: 90_000}
+    stop(storage.desk)
+
+
+class StorageInHand(Handover):
+    """The hand-over with a desk that works when it is told to."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(QUEUE_READINGS)
+        self.bench = bench
+        self._desk = self.desk = bench.desk()
+        self.register(bench.devices)
+        self._drain(self.desk, bench.clock.mono_ms)
+
+    def turn(self, *batches: Batch) -> None:
+        for one in batches:
+            assert self.offer(one)
+        self._drain(self.desk, self.bench.clock.mono_ms, flush=True)
+        self.desk.flush()
+        if self._counts is None:
+            self._counts = self.desk.recollection.counts()
+
+    def _wake(self) -> None:
+        pass
 
 
 @pytest.mark.parametrize("text", ["=", ";", "x" * 2000, "\u6c34" * 200, "serial=" + "9" * 300, "a\x00b"])

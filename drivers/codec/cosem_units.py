@@ -21,3 +21,11 @@ COUNT: Final = 255
 def ucum(code: int | None) -> str | None:
     """Give the UCUM code; None for a number without unit and for what is not in the table."""
     return None if code is None else COSEM_UNITS.get(code)
+
+
+def unit_of(code: int | None) -> str | None:
+    """Give the UCUM code of a measured value, None for a bare number.
+
+    What is not in the table gets a name that is no UCUM code, so that its numbers pass for no known unit.
+    """
+    return None if code in (None, COUNT) else COSEM_UNITS.get(code or 0, f"COSEM unit {code}")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from drivers.codec.axdr import AxdrError, clock
-from drivers.codec.cosem_units import ucum
+from drivers.codec.cosem_units import unit_of
 from drivers.codec.dlms_apdu import Notification, UnreadError, read_apdu
 from drivers.codec.dlms_push import Pushed, pushed
 from drivers.codec.hdlc import FrameKind
@@ -87,4 +87,4 @@ def _named(one: Pushed, place: str) -> Iterator[Quantity]:
     if isinstance(value, Decimal):
         value = value.scaleb(one.scaler)
     for name in (place, obis_text(one.obis)) if one.obis else (place,):
-        yield Quantity(quantity=name, value=value, unit=ucum(one.unit))
+        yield Quantity(quantity=name, value=value, unit=unit_of(one.unit))

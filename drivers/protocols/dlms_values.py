@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from drivers.codec.axdr import Data, clock
-from drivers.codec.cosem_units import ucum
+from drivers.codec.cosem_units import unit_of
 from drivers.codec.dlms_push import scaler_and_unit
 from drivers.decoded import Quantity
 from drivers.protocols.dlms_decode import plain
@@ -25,7 +25,7 @@ class Scaling:
 def scaling_of(data: Data) -> Scaling | None:
     """Read attribute ``scaler_unit``; None if it is none."""
     found = scaler_and_unit(data)
-    return None if found is None else Scaling(scaler=found[0], unit=ucum(found[1]))
+    return None if found is None else Scaling(scaler=found[0], unit=unit_of(found[1]))
 
 
 def quantity(place: PointPlace, data: Data, scaling: Scaling | None) -> Quantity:

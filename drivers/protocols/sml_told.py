@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from drivers.captured import replies
-from drivers.codec.cosem_units import ucum
+from drivers.codec.cosem_units import ucum, unit_of
 from drivers.codec.obis import obis_text
 from drivers.codec.sml import SmlFrame, stream_decoder
 from drivers.codec.sml_list import SmlEntry, SmlList, SmlTime, TimeForm, read_list
@@ -117,7 +117,7 @@ def meter_number(server_id: bytes) -> str:
 
 
 def _values(name: str, entry: SmlEntry) -> Iterator[Quantity]:
-    value, unit = entry.value, ucum(entry.unit)
+    value, unit = entry.value, unit_of(entry.unit)
     if value.number is not None:
         yield Quantity(quantity=name, value=exact(entry), unit=unit)
         if value.number < 0:

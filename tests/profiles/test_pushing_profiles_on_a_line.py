@@ -29,9 +29,9 @@ _EVERY_NS = 4_000_000_000
 class Recording:
     """Sends one telegram again and again."""
 
-    def __init__(self, data: bytes, settings: Characters) -> None:
+    def __init__(self, data: bytes, settings: Characters, began_ns: int = 0) -> None:
         self.settings = settings
-        self.due_ns = 700_000_000
+        self.due_ns = began_ns + 700_000_000
         self._data = data
 
     def speak(self, now_ns: int) -> Reply:
@@ -45,7 +45,7 @@ class Recording:
         return None
 
 
-def _characters(profile: Profile) -> Characters:
+def characters(profile: Profile) -> Characters:
     assert profile.line.parity in (Parity.NONE, Parity.EVEN)
     return Characters(baud=profile.line.baud, parity=profile.line.parity.value)
 
@@ -58,7 +58,7 @@ def test_every_maker_is_there() -> None:
 @pytest.mark.parametrize(("profile", "example"), CASES, ids=[f"{p.id} {e.reply[-3:].hex()}" for p, e in CASES])
 @virtual
 async def test_a_published_telegram_is_read_from_the_line(profile: Profile, example: Example) -> None:
-    rig = ListeningBench(profile.id, [Recording(example.reply, _characters(profile))], _characters(profile))
+    rig = ListeningBench(profile.id, [Recording(example.reply, characters(profile))], characters(profile))
     await rig.poll()
     assert not rig.errors
     exponents = {point.name: point.exponent for point in profile.points}

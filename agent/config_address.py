@@ -26,6 +26,7 @@ def read_address(table: Table, profile: Profile | None, *, over_tcp: bool) -> tu
     try:
         protocol = find_protocol(profile.protocol, profile.id)
         protocol.check(profile)
+        protocol.check_writes(profile)
     except ProfileError as error:
         table.report("bad-profile", "profile", detail=str(error))
         table.holds("address")

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from drivers.errors import ProfileError
 from drivers.profile_about import Access, Doubt, Evidence, Ratio, WriteRule
 from drivers.profile_about import Label as Label  # noqa: PLC0414 - callers find it here
+from drivers.profile_clock import ClockRule
 from drivers.profile_location import Encoding as Encoding  # noqa: PLC0414
 from drivers.profile_location import ModbusLocation as ModbusLocation  # noqa: PLC0414
 from drivers.profile_location import NumberType as NumberType  # noqa: PLC0414
@@ -222,10 +223,12 @@ class Profile:
         source: manual or map the addresses come from, with revision or page.
         proof: what proves the profile, computed from its evidence: a word of ``profile_about.Proof``.
         points: what is polled.
-        controls: settings and outputs that are described and never polled; nothing writes them yet.
+        controls: settings and outputs that are described and never polled; what a command may write of them says
+            ``Point.write``.
         confirmed_by: independent sources that give the same map.
         ratios: answers that the site has to give.
         family: class of device, such as ``soil``; empty if not said.
+        clock: how its clock may be set; None if it must not.
     """
 
     id: str
@@ -247,6 +250,7 @@ class Profile:
     ratios: tuple[Ratio, ...] = ()
     fingerprint: Fingerprint | None = None
     family: str = ""
+    clock: ClockRule | None = None
 
     @property
     def readable(self) -> tuple[Point, ...]:

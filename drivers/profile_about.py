@@ -35,14 +35,18 @@ class WriteClass(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteRule:
-    """What may be written to a point. Nothing writes yet.
+    """What may be written to a point. Registers are described and never written; ``device set`` writes words.
 
     Attributes:
         klass: what it means for the site.
-        function: Modbus function that writes it: 5, 6, 15 or 16.
+        function: Modbus function that writes it: 5, 6, 15 or 16; 0 where the protocol has its own.
         low: smallest value in the point's unit, None if the source gives none.
         high: largest value in the point's unit, None if the source gives none.
         values: (word, raw number) where the raw numbers are commands.
+        read_back: name of the point that shows whether it was done; empty where none does.
+        shows: (word, raw number of that point) once it was done, a row for each of ``values``.
+        rest_s: least time between two writes.
+        settle_s: how long it may take until ``read_back`` shows it.
     """
 
     klass: WriteClass
@@ -50,6 +54,10 @@ class WriteRule:
     low: Decimal | None = None
     high: Decimal | None = None
     values: tuple[tuple[str, int], ...] = ()
+    read_back: str = ""
+    shows: tuple[tuple[str, int], ...] = ()
+    rest_s: float = 0.0
+    settle_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

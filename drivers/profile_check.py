@@ -70,12 +70,16 @@ def _wrong_places(profile: Profile, protocol: WireProtocol) -> Iterator[ProfileE
     alone = 0
     for points in (*((point,) for point in profile.points), profile.points):
         if alone and points is profile.points:
-            return
+            break
         try:
             protocol.check(replace(profile, points=points))
         except ProfileError as fault:
             alone += 1
             yield fault
+    try:
+        protocol.check_writes(profile)
+    except ProfileError as fault:
+        yield fault
 
 
 def _check_example(profile: Profile, protocol: WireProtocol, number: int, path: Path) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 from drivers.errors import ProfileError
 from drivers.profile import Example, Limits, Point, Profile
 from drivers.profile_about import Access, Doubt
+from drivers.profile_clock import read_clock
 from drivers.profile_commissioning import read_doubt, read_fingerprint, read_ratios
 from drivers.profile_fields import Fields, hint
 from drivers.profile_point import MODBUS, is_polled, read_point
@@ -41,7 +42,7 @@ LOCAL_ROOT: Final = Path("/etc/tidegate/profiles")
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*")
 TOP_KEYS: Final = (
     "schema", "vendor", "model", "name", "class", "protocol", "source", "confirmed_by", "line", "limits", "ratios",
-    "fingerprint", "doubt", "point", "example",
+    "fingerprint", "doubt", "point", "example", "clock",
 )  # fmt: skip
 _MAX_FILE_BYTES: Final = 1_000_000
 
@@ -130,6 +131,7 @@ class _Reader:
         examples = tuple(self._examples(names - unread))
         ratios = self._try(partial(read_ratios, top, names)) or ()
         fingerprint = self._try(partial(read_fingerprint, top))
+        clock = self._try(partial(read_clock, top))
         doubts = tuple(self._doubts(names))
         if self._faults or head is None or line is None or limits is None:
             return Parsed(profile=None, faults=tuple(self._faults))
@@ -153,6 +155,7 @@ class _Reader:
             ratios=ratios,
             fingerprint=fingerprint,
             family=head.family,
+            clock=clock,
         )
         return Parsed(profile=profile, faults=())
 
@@ -198,6 +201,11 @@ class _Reader:
             if point.name in names:
                 self._faults.append(ProfileError(f"{self._path}: point[{point.name}].name", "stands twice"))
             names.add(point.name)
+        for control in controls:
+            shown_by = "" if control.write is None else control.write.read_back
+            if shown_by and shown_by not in {point.name for point in points}:
+                where = f"{self._path}: point[{control.name}].write.read_back"
+                self._faults.append(ProfileError(where, f"is {shown_by!r}: a point that is polled has to show it"))
         if self._protocol == MODBUS:
             self._cross_check_registers(points, limits)
 

@@ -13,7 +13,7 @@ from drivers.profile_about import Access
 from drivers.profile_at import read_location
 from drivers.profile_fields import Fields, hint
 from drivers.profile_named import read_named
-from drivers.profile_write import read_write
+from drivers.profile_write import read_command, read_write
 from drivers.units import UNITS
 
 MODBUS: Final = "modbus"
@@ -86,7 +86,11 @@ def read_point(data: object, where: str, protocol: str = MODBUS) -> Point:
         period_s=_period(fields),
         urgent=fields.flag("urgent", default=False),
         access=access,
-        write=read_write(fields, location.table, access) if isinstance(location, ModbusLocation) else None,
+        write=(
+            read_write(fields, location.table, access)
+            if isinstance(location, ModbusLocation)
+            else read_command(fields, access)
+        ),
     )
 
 
@@ -97,7 +101,7 @@ def is_polled(data: object, point: Point) -> bool:
 
 
 def _read_named(fields: Fields) -> NamedLocation:
-    for key in ("scale_from", "decimals_from", "write", "access", "side_effect"):
+    for key in ("scale_from", "decimals_from", "side_effect"):
         if fields.has(key):
             raise fields.fault(key, "goes only with registers")
     return read_named(fields)

@@ -16,6 +16,7 @@ from drivers.nameplate import PARTS
 from drivers.profile import Kind, Parity, PointClass
 from drivers.profile_about import Access, Evidence, WriteClass
 from drivers.profile_at import AT_KEYS, BYTES, ENCODINGS, TABLES, TYPES, WORDS
+from drivers.profile_clock import CLOCK_KEYS, MOST_STEP_S
 from drivers.profile_commissioning import DOUBT_KEYS, FINGERPRINT_KEYS, RATIO_KEYS
 from drivers.profile_load import TOP_KEYS
 from drivers.profile_point import LABEL_KEYS, POINT_KEYS
@@ -33,6 +34,7 @@ _RAWS: Final[Json] = {"type": "array", "items": {"type": "integer"}}
 _DECIMAL: Final[Json] = {"type": "string", "pattern": r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"}
 _HEX: Final[Json] = {"type": "string", "pattern": r"^\s*([0-9A-Fa-f]{2}\s*)+$"}
 _RANGE: Final[Json] = {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2}
+_COMMANDS: Final[Json] = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
 _ADDRESS: Final[Json] = {"type": "integer", "minimum": 0, "maximum": 65535}
 
 
@@ -56,6 +58,7 @@ def schema() -> Json:
             "doubt": {"type": "array", "items": _doubt()},
             "point": {"type": "array", "minItems": 1, "items": _point()},
             "example": {"type": "array", "items": _example()},
+            "clock": _clock(),
         },
         ("schema", "vendor", "model", "name", "protocol", "source", "point"),
     )
@@ -127,6 +130,20 @@ def _limits() -> Json:
             "turnaround_ms": _integer(1, 60000),
             "pipeline": _integer(1, 64),
         },
+    )
+
+
+def _clock() -> Json:
+    return _table(
+        CLOCK_KEYS,
+        {
+            "settable": _said("whether a command may set it", _FLAG),
+            "ways": _said("how, the preferred one first", {"type": "array", "items": _TEXT, "minItems": 1}),
+            "most_step_s": _said(
+                "difference beyond which it is not set", {"type": "number", "minimum": 1, "maximum": MOST_STEP_S}
+            ),
+        },
+        ("settable",),
     )
 
 
@@ -220,7 +237,11 @@ def _write() -> Json:
             "class": _words([c.value for c in WriteClass]),
             "function": {"enum": [5, 6, 15, 16]},
             "range": _RANGE,
-            "values": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
+            "values": _COMMANDS,
+            "read_back": _said("point that shows whether it was done", _TEXT),
+            "shows": _said("what that point then shows, for each word of values", _COMMANDS),
+            "rest_s": _said("least time between two", _integer(1, 86400)),
+            "settle_s": _said("how long it may take", _integer(1, 600)),
         },
         ("class",),
     )

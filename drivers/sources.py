@@ -8,7 +8,8 @@ from enum import Enum, auto
 from typing import Protocol, runtime_checkable
 
 from drivers.batch import Batch
-from drivers.profile import LineSettings
+from drivers.profile import LineSettings, Point
+from drivers.setting import ClockShown, ClockWay, Credentials
 
 
 class ByteStream(Protocol):
@@ -135,5 +136,52 @@ class IdentifiedDevice(Protocol):
 
         It is told along with readings, never by exchanges that cost the bus time again and again. A change under the
         same name in the site is another device: the agent says so in the chain and raises an alarm.
+        """
+        ...
+
+
+@runtime_checkable
+class SettableClock(Protocol):
+    """A device with a clock that a command may set, as far as its profile allows. Optional beside ``Device``."""
+
+    @property
+    def clock_ways(self) -> Sequence[ClockWay]:
+        """The ways that the profile allows and this device can go, the preferred one first; empty: it is not set."""
+        ...
+
+    def check_credentials(self, credentials: Credentials) -> None:
+        """Raise ValueError, in a sentence that does not show them, if they can be none of this protocol's."""
+        ...
+
+    async def show_clock(self) -> ClockShown:
+        """Read what its clock shows. Raises like ``Device.read``."""
+        ...
+
+    async def set_clock(self, way: ClockWay, credentials: Credentials) -> str:
+        """Set it to our UTC in its own zone, once, and never again by itself; give the local time that was sent.
+
+        Returns when the device said that it did, or at once where ``way`` has no answer.
+
+        Raises:
+            RefusedError: it said no, and has changed nothing.
+            NoReplyError, FrameError, LinkDownError: nobody knows whether it did.
+        """
+        ...
+
+
+@runtime_checkable
+class Controllable(Protocol):
+    """A device with outputs that a command may switch, as far as its profile allows. Optional beside ``Device``."""
+
+    async def operate(self, control: Point, word: str) -> None:
+        """Send what ``word`` of ``control.write.values`` stands for, once, and never again by itself.
+
+        Args:
+            control: one of the profile's controls.
+            word: names a state, never a change of it.
+
+        Raises:
+            RefusedError: it said no, and has changed nothing.
+            NoReplyError, FrameError, LinkDownError: nobody knows whether it did.
         """
         ...

@@ -11,9 +11,10 @@ from drivers.batch import Value
 from drivers.clock import Clock
 from drivers.codec.framing import Frame, ReplyDecoder
 from drivers.decoded import FrameReader, RequestReader
-from drivers.errors import LinkDownError
+from drivers.errors import LinkDownError, ProfileError
 from drivers.link_counters import LinkCounters
-from drivers.profile import Example, Framing, LineSettings, Profile
+from drivers.profile import Example, Framing, LineSettings, NamedLocation, Point, Profile
+from drivers.profile_fields import hint
 from drivers.scan.probe import Prober
 from drivers.sources import Device, Line
 
@@ -134,6 +135,8 @@ class WireProtocol:
         address: gives the one way to write an address, or raises ValueError with what is wrong about it in one
             sentence; None where devices have a number (``unit``).
         prober: how ``tidegate scan`` finds its devices; None if it does not.
+        clock_ways: words that ``[clock]`` of its profiles may name; none where it cannot set a clock.
+        check_control: raises ProfileError for a control that it cannot write; None where it writes none.
         listening: module with ``LISTENING`` (``drivers.listening``), loaded when a line is listened to; may be empty.
     """
 
@@ -144,4 +147,22 @@ class WireProtocol:
     request_decoders: Mapping[str, RequestReader] = field(default_factory=dict)
     address: Callable[[str], str] | None = None
     prober: Prober | None = None
+    clock_ways: frozenset[str] = frozenset()
+    check_control: Callable[[Point, Profile], None] | None = None
     listening: str = ""
+
+    def check_writes(self, profile: Profile) -> None:
+        """Raise ProfileError for the first thing that the profile lets be written and this protocol cannot write.
+
+        Registers are described, whether or not anything writes them.
+        """
+        for way in () if profile.clock is None else profile.clock.ways:
+            if way not in self.clock_ways:
+                known = hint(way, self.clock_ways) if self.clock_ways else f"{profile.protocol} cannot set a clock"
+                raise ProfileError(f"{profile.id}: clock.ways", f"is {way!r}; {known}")
+        for control in profile.controls:
+            if not isinstance(control.place, NamedLocation):
+                continue
+            if self.check_control is None:
+                raise ProfileError(f"{profile.id}: point[{control.name}].access", "nothing can be written there")
+            self.check_control(control, profile)

@@ -29,6 +29,7 @@ READ_ADDRESS: Final = 0x03
 WRITE_DATA: Final = 0x04
 _FUNCTIONS: Final = frozenset((0x01, 0x03, 0x04, 0x09, 0x15, 0x16))
 _ADDRESS_IDENTIFIER: Final = "810A"
+CLOCK_IDENTIFIER: Final = "A015"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +88,27 @@ def address_request(serial: int, *, low_first: bool) -> bytes:
     return encode(ANY_TYPE, ANY, READ_ADDRESS, (wire[::-1] if low_first else wire) + bytes((serial,)))
 
 
-def clock_request(type_: int, address: str, clock: tuple[int, int, int, int, int, int], serial: int) -> bytes:
+def write_request(
+    type_: int, address: str, identifier: str, serial: int, data: bytes, *, low_first: bool = True
+) -> bytes:
+    """Write under an identifier. Behind a command only."""
+    wire = bytes.fromhex(identifier)
+    head = (wire[::-1] if low_first else wire) + bytes((serial,))
+    return encode(type_, address, WRITE_DATA, head + data)
+
+
+def clock_request(
+    type_: int,
+    address: str,
+    clock: tuple[int, int, int, int, int, int],
+    serial: int,
+    *,
+    low_first: bool = True,
+) -> bytes:
     """Set the clock: full year, month, day, hour, minute, second (identifier A015). Behind a command only."""
     year, *rest = clock
     bcd = bytes(n // 10 << 4 | n % 10 for n in (*reversed(rest), year % 100, year // 100))
-    return encode(type_, address, WRITE_DATA, bytes.fromhex("15A0") + bytes((serial,)) + bcd)
+    return write_request(type_, address, CLOCK_IDENTIFIER, serial, bcd, low_first=low_first)
 
 
 def _size(head: bytes) -> int | None:
@@ -117,13 +134,13 @@ def stream_decoder() -> SummedStreamDecoder[Cjt188Frame]:
 def reply_decoder(request: bytes, *, any_serial: bool = False) -> SummedReplyDecoder[Cjt188Frame]:
     """Make a decoder for the reply to ``request``, a frame without wake-up bytes.
 
-    Address and function have to be there, for a read the identifier too, in either order, and its serial number,
-    unless ``any_serial`` says that this meter counts its own; the type need not: heat meters answer as 25 to a
-    request for 20. A wildcard is answered by whatever fits.
+    Address and function have to be there, for a read or write the identifier too, in either order, and its serial
+    number, unless ``any_serial`` says that this meter counts its own; the type need not: heat meters answer as 25 to
+    a request for 20. A wildcard is answered by whatever fits.
     """
     asked = _read(b"", request)
     wire_address = request[2:9]
-    reads = asked.function == READ_DATA and len(asked.data) >= 3
+    reads = asked.function in (READ_DATA, WRITE_DATA) and len(asked.data) >= 3
     identifiers = (asked.data[:2], asked.data[1::-1])
 
     def begins(head: bytes) -> bool:

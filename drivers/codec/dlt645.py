@@ -56,6 +56,7 @@ class Edition(Enum):
 
 READ_ADDRESS: Final = 0x13
 BROADCAST_TIME: Final = 0x08
+WRITE: Final = 0x14
 FREEZE: Final = 0x16
 
 
@@ -130,6 +131,17 @@ def broadcast_time(clock: tuple[int, int, int, int, int, int]) -> bytes:
     A meter takes it once a day and corrects at most five minutes.
     """
     return encode(EVERYBODY, BROADCAST_TIME, bytes(_to_bcd(part) for part in reversed(clock)))
+
+
+def write_request(address: str, identifier: str, password: bytes, operator: bytes, data: bytes) -> bytes:
+    """Write under an identifier (2007, function 14): password and operator are four bytes each, in wire order."""
+    return encode(address, WRITE, bytes.fromhex(identifier)[::-1] + password + operator + data)
+
+
+def date_and_time(clock: tuple[int, int, int, int, int, int], weekday: int) -> bytes:
+    """Give what stands under 0400010C: seven bytes YYMMDDWWhhmmss, low byte first; 0 is Sunday."""
+    year, month, day, hour, minute, second = clock
+    return bytes(_to_bcd(part) for part in (second, minute, hour, weekday, day, month, year))
 
 
 def freeze_request(address: str, month: int = 99, day: int = 99, hour: int = 99, minute: int = 99) -> bytes:

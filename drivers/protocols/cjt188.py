@@ -1,44 +1,40 @@
-"""CJ/T 188 water, gas and heat meters on a line. Only reading."""
+"""CJ/T 188 water, gas and heat meters on a line. Reading; ``cjt188_set`` says what a command may write."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
 from typing import Final
 
 from drivers.batch import Batch, DeviceTime, Value
-from drivers.captured import first_frame, replies
-from drivers.codec import cjt188
-from drivers.codec.cjt188 import WAKE_UP, Cjt188Frame, read_request, reply_decoder
-from drivers.codec.cjt188_layout import canonical
-from drivers.decoded import DecodeError, DecodeFault
+from drivers.codec.cjt188 import (
+    CLOCK_IDENTIFIER,
+    WAKE_UP,
+    Cjt188Frame,
+    clock_request,
+    read_request,
+    reply_decoder,
+    write_request,
+)
+from drivers.codec.cjt188_layout import METERING
 from drivers.errors import RefusedError
 from drivers.keeping import kept
 from drivers.meter_clock import device_time, historical, offset, offset_value, utc_ms_of
 from drivers.named_values import sealed
 from drivers.nameplate import Nameplate
-from drivers.profile import Example, Point, Profile
+from drivers.profile import Point
 from drivers.protocols import cjt188_decode
-from drivers.protocols.cjt188_place import Place, Question, check_places, place_of, reply_size, shown_at, value_at
+from drivers.protocols.cjt188_place import Place, Question, check_places, place_of, shown_at, value_at
+from drivers.protocols.cjt188_plan import HEAD, Planned, covered, plan
 from drivers.protocols.cjt188_scan import Cjt188Prober
+from drivers.protocols.cjt188_set import CLOCK_BYTES, WAY, WRITE_OVERHEAD, check_control, clock_of, output_of, ways
 from drivers.quality import Quality
+from drivers.setting import ClockShown, ClockWay, Credentials, full_second, wall_clock
 from drivers.sources import Read
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol, frames_on
 
 _ADDRESS: Final = re.compile(r"[0-9A-F]{14}")
-_HEAD: Final = 3  # identifier and serial number
 _SERIALS: Final = 256
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Planned:
-    """One exchange with what belongs to it."""
-
-    read: Read
-    question: Question
-    places: tuple[Place, ...]
 
 
 class Cjt188Device:
@@ -46,7 +42,7 @@ class Cjt188Device:
 
     def __init__(self, placed: Placed) -> None:
         """Raise ProfileError if the profile has a place that the standard does not know."""
-        profile = placed.profile
+        profile = self._profile = placed.profile
         self._index = placed.index
         self._address = placed.address
         self._points = profile.points
@@ -59,7 +55,7 @@ class Cjt188Device:
         self._timeout_s = profile.limits.turnaround_ms / 1000
         self._serial = 0
         places = [place_of(point, profile) for point in self._points]
-        self._planned = {planned.read.points: planned for planned in _plan(self._points, places)}
+        self._planned = {planned.read.points: planned for planned in plan(self._points, places)}
         self._reads = tuple(planned.read for planned in self._planned.values())
 
     @property
@@ -82,13 +78,11 @@ class Cjt188Device:
         reply = await self._ask(planned)
         mono_ns = self._clock.mono_ns()
         if reply.is_refusal:
-            code = int.from_bytes(reply.data[1:3], "big")
-            where = f"{self._line.name}: meter {self._address}"
-            raise RefusedError(f"{where} refuses {planned.question.identifier} (status {code:04X})", code, reply.raw)
-        ours_ms = self._clock.utc_ns() // 1_000_000 - round(1000 * self._character_s * len(reply.raw))
+            raise self._refused(reply, planned.question.identifier)
+        ours_ms = self._sent_ms(reply)
         if "A" not in reply.address:
             self._nameplate.learn({"address": reply.address, "type": f"0x{reply.type:02X}"})
-        data = reply.data[_HEAD:]
+        data = reply.data[HEAD:]
         rows = list(zip(read.points, planned.places, strict=True))
         both = [self._value(self._points[i], place, data, ours_ms) for i, place in rows]
         values = tuple([value for value, _ in both])
@@ -105,6 +99,77 @@ class Cjt188Device:
     async def probe(self) -> None:
         """Ask the first question; a refusal counts as life. Raises like ``read``."""
         await self._ask(self._planned[self._reads[0].points])
+
+    @property
+    def clock_ways(self) -> Sequence[ClockWay]:
+        """See ``SettableClock``."""
+        return ways(self._profile, self._address) if self._metering() is not None else ()
+
+    def check_credentials(self, credentials: Credentials) -> None:
+        """Take any: the standard asks for none."""
+
+    async def show_clock(self) -> ClockShown:
+        """See ``SettableClock``."""
+        planned = self._metering()
+        assert planned is not None  # else there is no way
+        reply = await self._ask(planned)
+        if reply.is_refusal:
+            raise self._refused(reply, planned.question.identifier)
+        said = shown_at(planned.places[0], reply.data[HEAD:])
+        local = said.value if said is not None and isinstance(said.value, str) else None
+        return ClockShown(local=local, utc_ms=self._sent_ms(reply))
+
+    async def set_clock(self, way: ClockWay, credentials: Credentials) -> str:  # noqa: ARG002 - the standard asks for none
+        """See ``SettableClock``."""
+        planned = self._metering()
+        assert planned is not None
+        second = await full_second(self._clock, self._character_s * (WRITE_OVERHEAD + CLOCK_BYTES))
+        moment = wall_clock(second, self._zone)
+        question, serial = planned.question, self._next_serial()
+        request = clock_request(question.type, self._address, clock_of(moment), serial, low_first=question.low_first)
+        await self._write(request, question, CLOCK_IDENTIFIER)
+        return moment.replace(tzinfo=None).isoformat()
+
+    async def operate(self, control: Point, word: str) -> None:
+        """See ``Controllable``."""
+        assert control.write is not None  # whoever asks has looked
+        output = output_of(control, self._profile)
+        question = self._planned[self._reads[0].points].question
+        low_first = question.low_first if output.low_first is None else output.low_first
+        data = bytes((dict(control.write.values)[word],))
+        request = write_request(
+            question.type, self._address, output.identifier, self._next_serial(), data, low_first=low_first
+        )
+        await self._write(request, question, output.identifier)
+
+    def _metering(self) -> Planned | None:
+        """Give the question that tells the clock, None where the profile does not ask it."""
+        known = (one for one in self._planned.values() if one.question.identifier == METERING)
+        return next((one for one in known if one.places[0].layout is not None), None)
+
+    async def _write(self, request: bytes, question: Question, what: str) -> None:
+        reply = await frames_on(self._line).exchange(
+            WAKE_UP + request,
+            reply_decoder(request, any_serial=question.any_serial),
+            reply_bytes=WRITE_OVERHEAD,
+            timeout_s=self._timeout_s,
+            settings=self._settings,
+        )
+        if reply.is_refusal:
+            raise self._refused(reply, what)
+
+    def _refused(self, reply: Cjt188Frame, what: str) -> RefusedError:
+        code = int.from_bytes(reply.data[1:3], "big")
+        where = f"{self._line.name}: meter {self._address}"
+        return RefusedError(f"{where} refuses {what} (status {code:04X})", code, reply.raw)
+
+    def _sent_ms(self, reply: Cjt188Frame) -> int:
+        """Give our UTC when the reply began."""
+        return self._clock.utc_ns() // 1_000_000 - round(1000 * self._character_s * len(reply.raw))
+
+    def _next_serial(self) -> int:
+        self._serial = (self._serial + 1) % _SERIALS
+        return self._serial
 
     def _value(self, point: Point, place: Place, data: bytes, ours_ms: int) -> tuple[Value, int]:
         said = value_at(place, data)
@@ -127,12 +192,11 @@ class Cjt188Device:
                 if shown is not None:
                     yield device_time(row, shown.value if isinstance(shown.value, str) else None, self._zone)
 
-    async def _ask(self, planned: _Planned) -> Cjt188Frame:
+    async def _ask(self, planned: Planned) -> Cjt188Frame:
         """Ask with the next serial number, which tells a late reply from that to the question before."""
         question = planned.question
-        self._serial = (self._serial + 1) % _SERIALS
         request = read_request(
-            question.type, self._address, question.identifier, self._serial, low_first=question.low_first
+            question.type, self._address, question.identifier, self._next_serial(), low_first=question.low_first
         )
         return await frames_on(self._line).exchange(
             WAKE_UP + request,
@@ -141,52 +205,6 @@ class Cjt188Device:
             timeout_s=self._timeout_s,
             settings=self._settings,
         )
-
-
-def _plan(points: Sequence[Point], places: Sequence[Place]) -> Iterator[_Planned]:
-    """Read together what one question brings and is wanted equally often."""
-
-    def group(index: int) -> tuple[float, str, int, bool, bool]:
-        question = places[index].question
-        period_s = points[index].period_s
-        return period_s, question.identifier, question.type, question.low_first, question.any_serial
-
-    for (period_s, *_), grouped in groupby(sorted(range(len(points)), key=group), key=group):
-        indexes = tuple(grouped)
-        mine = tuple(places[i] for i in indexes)
-        overhead = len(WAKE_UP) + cjt188.OVERHEAD + _HEAD
-        read = Read(
-            points=indexes, period_s=period_s, request_bytes=overhead, reply_bytes=overhead + reply_size(mine)
-        )
-        yield _Planned(read=read, question=mine[0].question, places=mine)
-
-
-def covered(profile: Profile, example: Example) -> dict[int, Value]:
-    """Give the mantissa of each point that stands under what an example read, by its index.
-
-    Raises:
-        DecodeError: the frames cannot be read, or hold none of the points.
-    """
-    stream = cjt188.stream_decoder
-    matching = None
-    if example.request:
-        asked = first_frame(stream(), example.request)
-        sent = cjt188.encode(asked.type, asked.address, asked.control, asked.data)
-        matching = reply_decoder(sent, any_serial=True)
-    (frame, *_) = replies(stream(), matching, example.reply, lambda frame: frame.is_reply and not frame.is_refusal)
-    if frame.function != cjt188.READ_DATA or len(frame.data) < _HEAD:
-        raise DecodeError(DecodeFault.BAD_FRAME, "this is no reply to a read")
-    identifier = canonical(frame.data[:2])
-    found: dict[int, Value] = {}
-    for index, point in enumerate(profile.points):
-        place = place_of(point, profile)
-        fits = place.question.identifier == identifier and not place.clock
-        said = value_at(place, frame.data[_HEAD:]) if fits else None
-        if said is not None:
-            found[index] = sealed(point, said)[0]
-    if not found:
-        raise DecodeError(DecodeFault.REPLY_MISMATCH, f"no point stands under {identifier}")
-    return found
 
 
 def read_address(text: str) -> str:
@@ -211,6 +229,8 @@ PROTOCOLS: Final = {
         decoders={"cjt188": cjt188_decode.read},
         address=read_address,
         prober=Cjt188Prober(),
+        clock_ways=frozenset((WAY.name,)),
+        check_control=check_control,
         listening="drivers.protocols.cjt188_listen",
     )
 }

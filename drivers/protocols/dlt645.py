@@ -1,4 +1,4 @@
-"""DL/T 645 meters, both editions, on a line they may share with Modbus devices. Only reading.
+"""DL/T 645 meters, both editions, on a line they may share with Modbus devices. Reading; and the clock, if told to.
 
 Points under one identifier are read together; a block that a meter does not have is read value by value from then on.
 A refusal shows only address and function, so it is never learnt from a single one which of two requests it meant: a
@@ -30,8 +30,10 @@ from drivers.protocols.dlt645_decode import reader
 from drivers.protocols.dlt645_dialogue import NO_SUCH_DATA, Dialogue
 from drivers.protocols.dlt645_place import Place, check_places, place_of, reply_size, value_at
 from drivers.protocols.dlt645_scan import Dlt645Prober
+from drivers.protocols.dlt645_set import WAYS, check_credentials, set_clock, ways, wire_bytes
 from drivers.protocols.dlt645_times import Freezes, Frozen, overhead, shown, times
 from drivers.quality import Quality
+from drivers.setting import ClockShown, ClockWay, Credentials, full_second, wall_clock
 from drivers.sources import Read
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol
 
@@ -67,6 +69,7 @@ class Dlt645Device:
         self._clock = placed.clock
         self._zone = placed.zone
         self._dialogue = Dialogue(placed, edition)
+        self._clock_ways = ways(profile, edition, placed.address)
         self._freezes = Freezes()
         self._nameplate = Nameplate()
         places = [place_of(point, edition, profile.id) for point in self._points]
@@ -111,6 +114,26 @@ class Dlt645Device:
     async def probe(self) -> None:
         """Ask for the shortest reply; a refusal counts as life. Raises like ``read``."""
         await self._dialogue.probe()
+
+    @property
+    def clock_ways(self) -> Sequence[ClockWay]:
+        """See ``SettableClock``."""
+        return self._clock_ways
+
+    def check_credentials(self, credentials: Credentials) -> None:
+        """See ``SettableClock``."""
+        check_credentials(credentials)
+
+    async def show_clock(self) -> ClockShown:
+        """See ``SettableClock``."""
+        return await shown(self._dialogue, self._edition, self._clock)
+
+    async def set_clock(self, way: ClockWay, credentials: Credentials) -> str:
+        """See ``SettableClock``."""
+        second = await full_second(self._clock, self._dialogue.character_s * wire_bytes(way))
+        moment = wall_clock(second, self._zone)
+        await set_clock(self._dialogue, way, moment, credentials)
+        return moment.replace(tzinfo=None).isoformat()
 
     async def _clocks(self, planned: _Planned) -> Batch:
         """Compare the clocks; a meter that tells neither date nor time is none that has failed."""
@@ -246,6 +269,7 @@ def _protocol(edition: Edition) -> WireProtocol:
         decoders={edition.value: reader(edition)},
         address=read_address,
         prober=Dlt645Prober(edition),
+        clock_ways=frozenset(WAYS[edition]),
         listening="drivers.protocols.dlt645_listen",
     )
 

@@ -8,18 +8,29 @@ nothing older is on its way.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from drivers.codec import dlt645
-from drivers.codec.dlt645 import WAKE_UP, Dlt645Frame, Edition, follow_request, read_request, reply_decoder
+from drivers.codec.dlt645 import (
+    WAKE_UP,
+    Dlt645Frame,
+    Edition,
+    follow_request,
+    read_request,
+    reply_decoder,
+    write_request,
+)
 from drivers.codec.dlt645_load import is_load, load_extra
-from drivers.errors import DeviceFailedError, FrameError, RefusedError
+from drivers.errors import DeviceFailedError, FrameError, NoReplyError, RefusedError
 from drivers.wire_protocol import AnyLink, Placed, frames_on
 
 NO_SUCH_DATA: Final = 0x02
 _NOT_ALLOWED: Final = 0x04
 _NAMES: Final = ((0x02, "no such data"), (0x04, "password wrong or not authorised"), (0x01, "other error"))
 _MOST_FOLLOWING: Final = 32
+_NOBODY_S: Final = 0.02
+"""How long nobody's answer is waited for."""
 
 
 class Dialogue:
@@ -29,6 +40,7 @@ class Dialogue:
         line: what carries the frames; may be exchanged for a new one.
         answering: address in the last reply, twelve digits; None before the first, and for one full of wildcards.
         frames: of the last answer, one behind the other, as they came.
+        character_s: time of one character on its line.
         known: (identifier, length of the reply on the wire) of what may be asked.
     """
 
@@ -41,7 +53,7 @@ class Dialogue:
         self._address = placed.address
         self._edition = edition
         self._settings = placed.settings
-        self._character_s = (placed.settings or placed.profile.line).character_s
+        self.character_s = (placed.settings or placed.profile.line).character_s
         self._timeout_s = placed.profile.limits.turnaround_ms / 1000
 
     @property
@@ -86,6 +98,28 @@ class Dialogue:
         request = read_request(self._edition, self._address, identifier, extra)
         return await self._exchange(request, reply_bytes, identifier)
 
+    async def write(self, identifier: str, password: bytes, operator: bytes, data: bytes) -> None:
+        """Write under ``identifier``; returns when the meter said that it did.
+
+        Raises:
+            RefusedError: it said no; ``exception`` is its error word, DeviceFailedError if it cannot now.
+            NoReplyError, FrameError: nobody knows whether it did.
+            LinkDownError: the port is gone; likewise.
+        """
+        request = write_request(self._address, identifier, password, operator, data)
+        self._refused(identifier, await self._exchange(request, dlt645.OVERHEAD, f"write {identifier}"))
+
+    async def tell_everybody(self, request: bytes) -> None:
+        """Send what nobody answers; raises LinkDownError, and FrameError if the line does not fall silent."""
+        with suppress(NoReplyError):
+            await frames_on(self.line).exchange(
+                WAKE_UP + request,
+                reply_decoder(request, self._edition),
+                reply_bytes=0,
+                timeout_s=_NOBODY_S,
+                settings=self._settings,
+            )
+
     async def probe(self) -> None:
         """Ask for the shortest reply; a refusal counts as life."""
         shortest = self._shortest() or min(self.known, key=lambda one: one[1])
@@ -93,7 +127,7 @@ class Dialogue:
 
     def wire_ms(self) -> int:
         """Give how long the last answer took on the wire."""
-        return round(1000 * self._character_s * len(self.frames))
+        return round(1000 * self.character_s * len(self.frames))
 
     def _shortest(self, other_than: str = "") -> tuple[str, int] | None:
         """Give what has the shortest reply, of what no late answer may be on its way to."""

@@ -17,20 +17,13 @@ from drivers.errors import DeviceFailedError, RefusedError
 from drivers.meter_clock import historical
 from drivers.protocols.dlt645_dialogue import Dialogue
 from drivers.protocols.dlt645_place import CLOCK, Place, moment_at
+from drivers.setting import ClockShown
 
 _DATE_BYTES: Final = 4
 _TIME_BYTES: Final = 3
 _STAMP: Final = "YMDhm"
 _MIDNIGHT: Final = "00:00:"
 _TRIES: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What the clock of a meter showed, ISO 8601 or None, and our UTC at that moment, milliseconds."""
-
-    local: str | None
-    utc_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +39,7 @@ def overhead(edition: Edition) -> int:
     return len(WAKE_UP) + dlt645.OVERHEAD + edition.identifier_bytes
 
 
-async def shown(dialogue: Dialogue, edition: Edition, clock: Clock) -> Shown:
+async def shown(dialogue: Dialogue, edition: Edition, clock: Clock) -> ClockShown:
     """Read the meter's clock: date, then time; the date once more if midnight may have passed between."""
     date_at, time_at = CLOCK[edition]
     rest = overhead(edition)
@@ -56,7 +49,7 @@ async def shown(dialogue: Dialogue, edition: Edition, clock: Clock) -> Shown:
     if time is not None and time.startswith(_MIDNIGHT):
         date = await dialogue.data(date_at, rest + _DATE_BYTES)
     day = moment(date, "YMDW")
-    return Shown(None if day is None or time is None else f"{day}T{time}", utc_ms)
+    return ClockShown(local=None if day is None or time is None else f"{day}T{time}", utc_ms=utc_ms)
 
 
 class Freezes:

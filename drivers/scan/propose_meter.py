@@ -46,7 +46,11 @@ async def propose_meter(
     Raises:
         LinkDownError: the port is gone.
     """
-    mine = [profile for profile in profiles if profile.protocol == protocol and _may_be(profile, said)]
+    mine = [
+        profile
+        for profile in profiles
+        if profile.protocol == protocol and not profile.controls and _may_be(profile, said)
+    ]  # that there is something to switch no reading shows: a person says so
     same = [profile for profile in mine if not family or profile.family == family]
     found: list[Proposal] = []
     for profile in sorted(same or mine, key=lambda profile: (not _is_marked(profile, said), profile.id)):

@@ -1,5 +1,7 @@
 """CJ/T 188 water, gas and heat meters, written from the standard's text (2004 edition, 5 to 7, annexes).
 
+Besides reading it takes the time (A015) and, if it has a valve, 55 to open and 99 to close it (A017).
+
 Shares no code with the drivers. The identifier goes out in the order of the meter's own taste, as in the field.
 """
 
@@ -7,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from hil.characters import Characters
 from hil.faults import Fault, Injector
 from hil.sim.motion import load, wander
-from hil.sim.wall import Wall, digits_of
+from hil.sim.wall import Wall, digits_of, showing
 from hil.wire import Reply
 
 _NS: Final = 1_000_000_000
@@ -83,6 +86,11 @@ class Cjt188Meter:
         alive: False plays dead.
         heard: good requests addressed to it.
         damaged: frames that it could not read.
+        written: identifier, high byte first, and data of every write, obeyed or not.
+        mute: it does what is written and does not say so.
+        locked: it refuses every write.
+        stuck: its valve does not move.
+        moves_ns: how long its valve takes.
     """
 
     def __init__(
@@ -102,10 +110,11 @@ class Cjt188Meter:
         rates: Mapping[Fault, float] | None = None,
         seed: int = 0,
         wall: Wall | None = None,
+        valve: bool = False,
     ) -> None:
         """Take address, type, numbers and the time at which their own time is 0.
 
-        ``clock`` is what it shows, as on the wire, ``wall`` one that goes.
+        ``clock`` is what it shows, as on the wire, ``wall`` one that goes, and can be set. ``valve``: it has one.
         """
         self.address = address
         self.type = type_
@@ -123,6 +132,11 @@ class Cjt188Meter:
         self._wakes = wakes
         self._clock = clock
         self.wall = wall
+        self.written: list[tuple[str, bytes]] = []
+        self.mute = self.locked = self.stuck = False
+        self.moves_ns = 0
+        self._valve = valve
+        self._moved_ns, self._becomes = 0, status
         self._injector = Injector(seed, rates)
 
     @property
@@ -153,6 +167,8 @@ class Cjt188Meter:
         self.heard += 1
         t = self.time_s(now_ns)
         answer = self._answer(control, data, now_ns)
+        if control == 0x04 and self.mute:
+            return None
         held = tuple((cell.name, shown) for cell in self.cells if (shown := cell.shown(t)) is not None)
         tells = answer[9 + self._wakes] == 0x81
         fault = self._injector.pick(self.heard)
@@ -168,6 +184,8 @@ class Cjt188Meter:
 
     def _answer(self, control: int, data: bytes, now_ns: int) -> bytes:
         serial = bytes([(self.heard + 100) % 256]) if self.own_serial else data[2:3]
+        if self._becomes != self.status and now_ns >= self._moved_ns:
+            self.status = self._becomes
         if control == 0x01 and data[:2] in (b"\x90\x1f", b"\x1f\x90"):
             t = self.time_s(now_ns)
             numbers = b"".join(cell.sent(t) for cell in self.cells)
@@ -175,9 +193,31 @@ class Cjt188Meter:
             control, reply = 0x81, name + serial + numbers + self._shown(now_ns) + self.status
         elif control == 0x03:
             control, reply = 0x83, data[:2] + serial
+        elif control == 0x04 and not self.locked and (done := self._write(data, now_ns)) is not None:
+            control, reply = 0x84, data[:2] + serial + done
         else:
             control, reply = control | 0xC0, serial + self.status
         return b"\xfe" * self._wakes + frame(self.type, self._wire_address, control, reply)
+
+    def _write(self, data: bytes, now_ns: int) -> bytes | None:
+        """Do what a write wants; give what stands behind identifier and serial in the answer, None to refuse it."""
+        name = (data[:2] if data[0] == 0xA0 else data[1::-1]).hex().upper()
+        self.written.append((name, data[3:]))
+        if name == "A015" and self.wall is not None and len(data) == 10:
+            digits = data[:2:-1].hex()
+            try:
+                self.wall = showing(datetime.strptime(digits, "%Y%m%d%H%M%S"), now_ns)  # noqa: DTZ007 - it knows no zone
+            except ValueError:
+                return None
+            return b""
+        bits = {b"\x55": 0, b"\x99": 1}.get(data[3:])
+        if name != "A017" or not self._valve or bits is None:
+            return None
+        before = self.status
+        if not self.stuck:
+            self._becomes = bytes([before[0] & 0xFC | bits, before[1]])
+            self._moved_ns = now_ns + self.moves_ns
+        return before
 
 
 def water(seed: str) -> tuple[Cell, ...]:

@@ -11,6 +11,7 @@ from typing import Final
 
 from hil.characters import Characters
 from hil.faults import Fault, Injector
+from hil.sim.dlt645_clock import MeterClock
 from hil.sim.motion import load, wander
 from hil.sim.wall import Wall, digits_of
 from hil.wire import Reply
@@ -24,6 +25,7 @@ LINE: Final = Characters(baud=2400, parity="E")
 _CLOCK: Final = {"04000101": "%y%m%d0%w", "04000102": "%H%M%S", "C010": "%y%m%d0%w", "C011": "%H%M%S"}
 """Date with weekday, and time (2007: annex A, table A.5; 1997: table A.4)."""
 
+WRITE: Final = 0x14
 NO_DATA: Final = 0x02
 NOT_ALLOWED: Final = 0x04
 
@@ -97,8 +99,9 @@ class Dlt645Meter:
         alive: False plays dead.
         heard: good requests addressed to it.
         damaged: frames that it could not read.
-        frozen: how often it was told to freeze; the clock that was set, the last one.
-        wall: what its clock shows; None for a meter without one.
+        frozen: how often it was told to freeze.
+        clock: what its clock shows, and who set it.
+        mute: it does what is written and does not say so.
     """
 
     def __init__(
@@ -128,8 +131,8 @@ class Dlt645Meter:
         self.heard = 0
         self.damaged = 0
         self.frozen = 0
-        self.clock_set = b""
-        self.wall = wall
+        self.clock = MeterClock(wall)
+        self.mute = False
         self._wire_address = bytes.fromhex(address)[::-1]
         self._began_ns = began_ns
         self._turnaround_ns = turnaround_ns
@@ -161,12 +164,14 @@ class Dlt645Meter:
         if not self.alive or control & 0x80:
             return None
         if address == _EVERYBODY:
-            self._everybody(control, data)
+            self._everybody(control, data, now_ns)
             return None
         if any(theirs not in (_ANY, mine) for theirs, mine in zip(address, self._wire_address, strict=True)):
             return None
         self.heard += 1
         answer, reply, held = self._serve(control, data, now_ns)
+        if control == WRITE and self.mute:
+            return None
         sender = address if self.answers_as_asked else self._wire_address
         return Reply(
             data=b"\xfe" * self.wakes + frame(sender, answer, reply),
@@ -183,9 +188,9 @@ class Dlt645Meter:
         answer, reply, _ = self._serve(parts[1], parts[2], now_ns)
         return b"\xfe" * self.wakes + frame(self._wire_address, answer, reply)
 
-    def _everybody(self, control: int, data: bytes) -> None:
+    def _everybody(self, control: int, data: bytes, now_ns: int) -> None:
         if control == 0x08:
-            self.clock_set = data
+            self.clock.told(data, now_ns)
         elif control == 0x16 and self.later:
             self.frozen += 1
 
@@ -195,6 +200,9 @@ class Dlt645Meter:
         size = 4 if self.later else 2
         if control == 0x13 and self.later and not data:
             return 0x93, self._wire_address, ()
+        if control == WRITE and self.later:
+            error = self.clock.write(data, now_ns)
+            return (0xD4, bytes([error]), ()) if error else (0x94, b"", ())
         if control == read and len(data) >= size:
             return self._read(control, data[:size], now_ns)
         if control == follow and len(data) >= size:
@@ -203,8 +211,8 @@ class Dlt645Meter:
 
     def _read(self, control: int, identifier: bytes, now_ns: int) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
         name, t = identifier[::-1].hex().upper(), self.time_s(now_ns)
-        if self.wall is not None and name in _CLOCK:
-            return control | 0x80, identifier + digits_of(self.wall(now_ns), _CLOCK[name]), ()
+        if self.clock.wall is not None and name in _CLOCK:
+            return control | 0x80, identifier + digits_of(self.clock.wall(now_ns), _CLOCK[name]), ()
         cells = self.memory.get(name)
         if cells is None:
             return control | 0xC0, bytes([NO_DATA]), ()

@@ -82,11 +82,13 @@ def _dlt645(memory: Callable[[str], dlt645.Memory], *, later: bool, plate: Plate
     return Meter(station=station, cells=_each_once(chain.from_iterable(held.values())))
 
 
-def _cjt188(type_: int, cells: Callable[[str], tuple[cjt188.Cell, ...]], plate: Plate) -> Meter:
+def _cjt188(
+    type_: int, cells: Callable[[str], tuple[cjt188.Cell, ...]], plate: Plate, *, valve: bool = False
+) -> Meter:
     held = cells(plate.seed)
     station = cjt188.Cjt188Meter(
         plate.address, type_, held, began_ns=plate.began_ns, turnaround_ns=plate.turnaround_ns,
-        settings=plate.settings, rates=plate.rates, seed=plate.number, wall=plate.wall,
+        settings=plate.settings, rates=plate.rates, seed=plate.number, wall=plate.wall, valve=valve,
     )  # fmt: skip
     return Meter(station=station, cells=held)
 
@@ -119,6 +121,7 @@ METERS: Final[Mapping[str, Callable[[Plate], Meter]]] = {
     "generic/dlt645-2007-three-phase": lambda plate: _dlt645(dlt645.three_phases, later=True, plate=plate),
     "generic/dlt645-1997": lambda plate: _dlt645(dlt645.old, later=False, plate=plate),
     "generic/cjt188-water": lambda plate: _cjt188(0x10, cjt188.water, plate),
+    "generic/cjt188-water-valve": lambda plate: _cjt188(0x10, cjt188.water, plate, valve=True),
     "generic/cjt188-gas": lambda plate: _cjt188(0x30, cjt188.gas, plate),
     "generic/cjt188-heat": lambda plate: _cjt188(0x20, cjt188.heat, plate),
     "generic/mbus-heat": lambda plate: _mbus(mbus.identity("06855817", "KAM", 8, 4), mbus.heat, plate),

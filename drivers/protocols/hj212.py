@@ -10,48 +10,31 @@ seconds before it is sealed and committed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from drivers.batch import Batch, DeviceTime, Value
+from drivers.batch import Batch, DeviceTime
 from drivers.codec.framing import Noise, NoiseReason
 from drivers.codec.hj212 import Edition, Hj212Frame, Rules, encode, stream_decoder
-from drivers.codec.hj212_marks import quality_of
-from drivers.codec.hj212_segment import DATA_ANSWER, NOTICE_ANSWER, Segment, answer, compose, joined, parse
-from drivers.decoded import DecodeError, DecodeFault, Quantity
+from drivers.codec.hj212_segment import DATA_ANSWER, NOTICE_ANSWER, Segment, answer, compose, parse
 from drivers.errors import ChecksumError, NoReplyError
-from drivers.named_values import sealed
 from drivers.nameplate import Nameplate
-from drivers.profile import Example, Kind, Point, Profile
-from drivers.protocols.hj212_decode import number, packets_of, read_hj212
-from drivers.protocols.hj212_place import ANY, Carrier, Place, check_places, place_of, read_address
+from drivers.protocols.hj212_decode import read_hj212
+from drivers.protocols.hj212_group import Group, covered, plan, value_of
+from drivers.protocols.hj212_place import ANY, Carrier, check_places, read_address
 from drivers.protocols.hj212_said import Message, Messages
-from drivers.quality import Quality, is_bad
 from drivers.sanitize import sanitize
 from drivers.sources import Read
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol, attended
 
 _LONGEST: Final = 9999
 _MOST_WAITING: Final = 256
-_USUAL_BYTES: Final = 512
 _NOTICES: Final = ("1013", "9015")
 _ANSWERS: Final = ("9011", "9012", "9013", "9014")
 _SHARE: Final = 0.9
 _MOMENT_S: Final = 0.2
 _STUCK_NS: Final = 15_000_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Group:
-    """Points that one kind of upload brings and that are wanted equally often."""
-
-    read: Read
-    carrier: Carrier
-    points: tuple[Point, ...]
-    places: tuple[Place, ...]
 
 
 class Hj212Station:
@@ -66,7 +49,7 @@ class Hj212Station:
         self._settings = placed.settings
         self._zone = placed.zone
         self._timeout_s = placed.profile.limits.turnaround_ms / 1000
-        self._groups = {group.read.points: group for group in _plan(placed.profile)}
+        self._groups = {group.read.points: group for group in plan(placed.profile)}
         self._reads = tuple(group.read for group in self._groups.values())
         self._waiting: dict[Carrier, deque[Message]] = {}
         for group in self._groups.values():
@@ -180,7 +163,7 @@ class Hj212Station:
         edition = Edition(min(said.version, Edition.V2025.value))
         return encode(compose(answer(said, NOTICE_ANSWER if command in _NOTICES else DATA_ANSWER, edition)))
 
-    def _take(self, group: _Group) -> Message | None:
+    def _take(self, group: Group) -> Message | None:
         """Give the oldest message that this read has not had; it goes when all reads of its kind have had it."""
         waiting = self._waiting[group.carrier]
         mine = [one for one in waiting if one.mono_ns > self._given.get(group.read.points, -1)]
@@ -195,7 +178,7 @@ class Hj212Station:
             waiting.popleft()
         return mine[0]
 
-    def _batch(self, group: _Group, message: Message) -> Batch:
+    def _batch(self, group: Group, message: Message) -> Batch:
         both = [
             value_of(point, place, message.fields) for point, place in zip(group.points, group.places, strict=True)
         ]
@@ -220,55 +203,6 @@ class Hj212Station:
         other = f"; one that calls itself {sanitize(self._other)} did" if self._other else ""
         silent_s = (self._clock.mono_ns() - self._heard_ns) / 1e9
         return NoReplyError(f"{where} sent nothing for {silent_s:.0f} s{other}")
-
-
-def value_of(point: Point, place: Place, fields: Mapping[str, str]) -> tuple[Value, int]:
-    """Give value and status of a point as a message tells it; the mark of its factor decides on the quality."""
-    text = fields.get(place.field)
-    mark = "" if place.value in ("Flag", "EFlag") else fields.get(f"{place.factor}-Flag", "")
-    quality = quality_of(mark)
-    if is_bad(quality):
-        return None, quality
-    if text is None:
-        return None, Quality.BAD_NO_DATA
-    wants_text = point.kind in (Kind.STATE, Kind.EVENT) and number(text) is None
-    said = Quantity(quantity=place.field, value=sanitize(text) if wants_text else number(text))
-    value, status = sealed(point, said)
-    return (value, quality) if status == 0 else (value, status)
-
-
-def _plan(profile: Profile) -> Iterator[_Group]:
-    places = [place_of(point, profile.id) for point in profile.points]
-
-    def key(index: int) -> tuple[str, float, int]:
-        return places[index].carrier.value, profile.points[index].period_s, index
-
-    for (carrier, period_s), grouped in groupby(sorted(range(len(places)), key=key), key=lambda i: key(i)[:2]):
-        indexes = tuple(grouped)
-        yield _Group(
-            read=Read(points=indexes, period_s=period_s, request_bytes=0, reply_bytes=_USUAL_BYTES),
-            carrier=Carrier(carrier),
-            points=tuple(profile.points[i] for i in indexes),
-            places=tuple(places[i] for i in indexes),
-        )
-
-
-def covered(profile: Profile, example: Example) -> dict[int, Value]:
-    """Give the mantissa of each point that an example's packets hold, by its index.
-
-    Raises:
-        DecodeError: they cannot be read, or hold none of the points.
-    """
-    found: dict[int, Value] = {}
-    for said in joined([said for said, _ in packets_of(example.reply)]):
-        fields = {name: value for item in said.items for name, value in item}
-        for index, point in enumerate(profile.points):
-            place = place_of(point, profile.id)
-            if place.carrier.value == said.head("CN") and place.field in fields:
-                found[index] = value_of(point, place, fields)[0]
-    if not found:
-        raise DecodeError(DecodeFault.REPLY_MISMATCH, "none of the points is in these packets")
-    return found
 
 
 PROTOCOLS: Final[Mapping[str, WireProtocol]] = MappingProxyType({

@@ -174,7 +174,7 @@ class Sender:
         with suppress(OSError):
             await self._writer.wait_closed()
 
-    async def send(self, upload: Upload, tries: int = 12) -> bool:
+    async def send(self, upload: Upload, tries: int = 40) -> bool:
         """Send an upload until each packet of it is acknowledged; False if one never was."""
         for qn, data in self._station.packets(upload):
             for _ in range(tries):
@@ -217,13 +217,13 @@ class Sender:
     async def _acknowledged(self, qn: str, *, deaf: bool) -> bool:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._overtime_s):
-                while qn not in self._station.acknowledged[-4:]:
+                while qn not in self._station.acknowledged:
                     data = await self._reader.read(4096)
                     if not data:
                         raise ConnectionResetError("the platform hung up")
                     if not deaf:
                         self._station.hear(data)
-        return qn in self._station.acknowledged[-4:]
+        return qn in self._station.acknowledged
 
     def _pick(self) -> Fault | None:
         dice = self._dice.random()

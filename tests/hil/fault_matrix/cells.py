@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 from hil.characters import Characters
 from hil.faults import Fault, FaultSizes
 from hil.virtualtime import here
-from tests.hil.fault_matrix.wires import MAKERS, UNITS, RtuWire, Wire
-from tests.hil.fault_matrix.world import Cell, World
+from tests.hil.fault_matrix.meters import METERS
+from tests.hil.fault_matrix.wires import RtuWire, Wire
+from tests.hil.fault_matrix.world import MAKERS, Cell, World
 
 PATIENCE_S = 250.0  # five late answers of a device that counts as dead
 BROKEN = ("bad_checksum", "bad_frame", "no_reply", "bad-checksum", "bad-frame", "no-reply")
@@ -31,12 +33,12 @@ def replies(fault: Fault) -> Callable[[World], Awaitable[None]]:
 
 
 def every_split(fault: Fault = Fault.SPLIT) -> Callable[[World], Awaitable[None]]:
-    """Let a reply pause behind each of its bytes in turn."""
+    """Let a reply pause behind each of its bytes in turn; of a long one behind every few, from a random one on."""
 
     async def act(world: World) -> None:
         wire = world.wire
         injector = wire.line.injector if isinstance(wire, RtuWire) else wire.server.injector
-        for at in range(1, wire.reply_bytes):
+        for at in range(world.rand.randint(1, wire.splits), wire.reply_bytes, wire.splits):
             injector.sizes = replace(injector.sizes, split_at=at)
             world.wire.arm(world.victim, fault, 1)
             await world.until(lambda: world.wire.armed == 0, PATIENCE_S)
@@ -46,9 +48,9 @@ def every_split(fault: Fault = Fault.SPLIT) -> Callable[[World], Awaitable[None]
 
 async def silence(world: World) -> None:
     """Nobody answers for a while."""
-    world.wire.mute(UNITS, muted=True)
+    world.wire.mute(world.wire.members, muted=True)
     await world.wait(_length_s(world))
-    world.wire.mute(UNITS, muted=False)
+    world.wire.mute(world.wire.members, muted=False)
 
 
 def noise(make: Callable[[random.Random, int], bytes]) -> Callable[[World], Awaitable[None]]:
@@ -103,32 +105,38 @@ def _other_baud(rand: random.Random, own: Characters) -> Characters:
 
 
 def _other_parity(rand: random.Random, own: Characters) -> Characters:
-    return replace(own, parity=rand.choice("EO"))
+    if own.parity == "N":
+        return replace(own, parity=rand.choice("EO"))
+    return replace(own, parity="N", data_bits=8)  # odd for even is heard all the same without input checking
 
 
-def _echoing(rand: random.Random, sizes: FaultSizes) -> Wire:
-    return RtuWire(rand, sizes, echo=True)
+def _echoing(wire: type[RtuWire], rand: random.Random, sizes: FaultSizes) -> Wire:
+    return wire(rand, sizes, echo=True)
 
 
-def _echoing_as_told(rand: random.Random, sizes: FaultSizes) -> Wire:
-    return RtuWire(rand, sizes, echo=True, echo_told=True)
+def _echoing_as_told(wire: type[RtuWire], rand: random.Random, sizes: FaultSizes) -> Wire:
+    return wire(rand, sizes, echo=True, echo_told=True)
 
 
-def _echo_missing(rand: random.Random, sizes: FaultSizes) -> Wire:
-    return RtuWire(rand, sizes, echo=False, echo_told=True)
+def _echo_missing(wire: type[RtuWire], rand: random.Random, sizes: FaultSizes) -> Wire:
+    return wire(rand, sizes, echo=False, echo_told=True)
 
 
-LINE = ("rtu", "ascii", "rtu-over-tcp")
-PLAIN = ("rtu",)
-LATER_THAN_ANY = FaultSizes(late_ns=(1_500_000_000, 2_500_000_000))  # a converter has until 1.2 s
+LINE = tuple(name for name in MAKERS if name != "tcp")
+PLAIN = ("rtu", *METERS)
+WAKING = dict.fromkeys(("dlt645", "cjt188"), ("surplus",))  # FE behind a reply may be the beginning of another
+IN_A_ROW = ("mbus", "iec62056-21")  # the next request follows at once, and a second copy of an answer spoils it
+SHARED = tuple(name for name in MAKERS if name != "iec62056-21")  # an optical head sits on one meter
 NOISE = ("garbage", "glitch", "cut_short")
 
 
 def one(
-    name: str, fault: Fault, *counted: str, free: bool = False, framings: tuple[str, ...] = tuple(MAKERS)
+    name: str, fault: Fault, *counted: str, free: bool = False, framings: tuple[str, ...] = tuple(MAKERS), **rest: Any
 ) -> Cell:
     """A fault of single replies that leaves the next exchange alone."""
-    return Cell(name=name, act=replies(fault), counted=counted, free=free, framings=framings, one_is_not_death=True)
+    return Cell(
+        name=name, act=replies(fault), counted=counted, free=free, framings=framings, one_is_not_death=True, **rest
+    )
 
 
 CELLS = (
@@ -143,26 +151,31 @@ CELLS = (
         make=_echo_missing,
     ),
     one("echo by a server", Fault.ECHO, "other_reply", *NOISE, framings=("tcp",)),
-    one("glitch", Fault.GLITCH, "glitch", free=True, framings=LINE),
+    one("glitch", Fault.GLITCH, "glitch", free=True, framings=LINE, also=WAKING),
     one("glitch in the stream", Fault.GLITCH, *NOISE, framings=("tcp",)),
     one("loss", Fault.DROP, "no_reply"),
     one("lost byte", Fault.LOSE_BYTE, *BROKEN, *NOISE),
     one("flip", Fault.FLIP, *BROKEN, "other_unit", "other_reply", "late_replies"),
     one("garbage", Fault.GARBAGE, *BROKEN, *NOISE),
     Cell(name="split at every byte", act=every_split(), free=True),
-    Cell(name="late", act=replies(Fault.LATE), counted=("late_replies", "bad_checksum", *NOISE)),
+    Cell(
+        name="late",
+        act=replies(Fault.LATE),
+        counted=("late_replies", "bad_checksum", *NOISE),
+        also={"iec62056-21": ("no_reply",)},  # a late identification passes for that to the next sign-on
+    ),
     Cell(
         name="later than any ceiling",
         act=replies(Fault.LATE),
         counted=("no_reply",),
         framings=LINE,
-        sizes=LATER_THAN_ANY,
+        late=True,
         costly=True,
     ),
-    one("duplicate", Fault.DUPLICATE, "surplus", "other_reply", "late_replies", *NOISE, free=True),
-    one("another unit's reply", Fault.OTHER_UNIT, "other_unit"),
+    one("duplicate", Fault.DUPLICATE, "surplus", "other_reply", "late_replies", *NOISE, free=True, costs=IN_A_ROW),
+    one("another unit's reply", Fault.OTHER_UNIT, "other_unit", framings=SHARED, also={"mbus": ("bad-frame",)}),
     one("truncated", Fault.TRUNCATE, *BROKEN, *NOISE),
-    one("two at once", Fault.TWO_AT_ONCE, *BROKEN, "other_unit"),
+    one("two at once", Fault.TWO_AT_ONCE, *BROKEN, "other_unit", framings=SHARED),
     one("babble for an answer", Fault.BABBLE, *BROKEN, *NOISE),
     Cell(name="babble", act=noise(lambda rand, count: rand.randbytes(count)), counted=(*BROKEN, *NOISE)),
     Cell(name="stuck for an answer", act=replies(Fault.STUCK), counted=(*BROKEN, *NOISE)),

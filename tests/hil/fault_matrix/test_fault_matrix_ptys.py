@@ -25,8 +25,7 @@ from hil.characters import Characters
 from hil.faults import Fault, FaultSizes, Injector
 from hil.ptys import PtyLine
 from hil.wire import Exchange, Line
-from tests.hil.fault_matrix.wires import UNITS, Unit, image
-from tests.hil.fault_matrix.world import profile_of
+from tests.hil.fault_matrix.wires import UNITS, Unit, image, profile_of
 
 pytestmark = pytest.mark.bus
 

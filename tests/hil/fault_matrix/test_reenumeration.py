@@ -14,8 +14,8 @@ from hil.faults import FaultSizes
 from hil.sim.motion import still
 from hil.sim.registers import HOLDING, Held, Image
 from hil.virtualtime import virtual
-from tests.hil.fault_matrix.wires import RtuWire, image
-from tests.hil.fault_matrix.world import WITHIN_REACH, World
+from tests.hil.fault_matrix.wires import WITHIN_REACH, RtuWire, Unit, image
+from tests.hil.fault_matrix.world import World
 
 pytestmark = pytest.mark.bus
 
@@ -36,6 +36,7 @@ class Modelled(RtuWire):
 
     def become(self, number: int, shift: int) -> None:
         for unit in self.units.values():
+            assert isinstance(unit, Unit)
             unit.image = with_model(image(unit.unit, shift), number)
 
 

@@ -1,19 +1,30 @@
-"""The framings of the matrix: a simulated wire each, with three units whose registers all differ at every moment."""
+"""The framings of the matrix: a simulated Modbus wire each, three units whose registers differ at every moment."""
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeAlias
+from decimal import Decimal
+from typing import Protocol, TypeAlias
 
 from drivers.errors import LinkDownError
 from drivers.link import Link
 from drivers.link_ascii import AsciiLink
 from drivers.link_rtu import RtuLink
 from drivers.link_tcp import TcpLink
-from drivers.profile import Framing, LineSettings
+from drivers.profile import (
+    Fingerprint,
+    Framing,
+    Label,
+    Limits,
+    LineSettings,
+    ModbusLocation,
+    Parity,
+    Point,
+    Profile,
+    Table,
+)
 from drivers.registry import AnyLink
 from hil.characters import Characters
 from hil.faults import Fault, FaultSizes, Injector
@@ -23,12 +34,62 @@ from hil.sim.modbus import RtuDevice
 from hil.sim.registers import HOLDING, Held, Image
 from hil.tcp_wire import TcpUnit, TcpWire
 from hil.virtualtime import VirtualClock, VirtualPause, here
-from hil.wire import Exchange, Line, Reply
+from hil.wire import Exchange, Line, Reply, Station
 
 UNITS = (1, 2, 3)
 BLOCKS = (0, 100)  # two reads of one length: their replies look alike
 REGISTERS = 5
 CEILING_S = 0.2
+WITHIN_REACH = FaultSizes(late_ns=(210_000_000, 900_000_000), babble_bytes=80)
+BEHIND_A_NETWORK = FaultSizes(late_ns=(1_300_000_000, 1_900_000_000), babble_bytes=80)
+LATER_THAN_ANY = FaultSizes(late_ns=(1_500_000_000, 2_500_000_000))  # a converter has until 1.2 s
+
+
+def profile_of(period_s: float, fingerprint: Fingerprint | None = None) -> Profile:
+    """Two blocks of equal length, so that their replies look alike."""
+    points = tuple(
+        Point(
+            name=f"p{address}",
+            label=Label(en="", zh=""),
+            place=ModbusLocation(table=Table.HOLDING_REGISTER, address=address),
+            unit=None,
+            scale=Decimal(1),
+            exponent=0,
+            period_s=period_s,
+        )
+        for address in (start + offset for start in BLOCKS for offset in range(REGISTERS))
+    )
+    return profile_with(points, "modbus", CEILING_S, fingerprint=fingerprint)
+
+
+def profile_with(
+    points: tuple[Point, ...],
+    protocol: str,
+    ceiling_s: float,
+    line: LineSettings | None = None,
+    fingerprint: Fingerprint | None = None,
+) -> Profile:
+    """A profile that says nothing but what is read, and how long a device may take."""
+    return Profile(
+        id="test/matrix",
+        vendor="test",
+        model="matrix",
+        label=Label(en="", zh=""),
+        protocol=protocol,
+        digest=bytes(16),
+        source="",
+        proof="",
+        line=line or LineSettings(),
+        unit=1,
+        limits=Limits(turnaround_ms=round(ceiling_s * 1000)),
+        points=points,
+        fingerprint=fingerprint,
+    )
+
+
+def line_settings(own: Characters) -> LineSettings:
+    """Give settings as the product has them."""
+    return LineSettings(baud=own.baud, parity=Parity(own.parity), stop_bits=own.stop_bits, data_bits=own.data_bits)
 
 
 def image(unit: int, shift: int = 0) -> Image:
@@ -49,6 +110,14 @@ def image(unit: int, shift: int = 0) -> Image:
     )
     spans = tuple((HOLDING, start, start + REGISTERS - 1) for start in BLOCKS)
     return Image(model="matrix", held=held, spans=spans, source="made for the fault matrix")
+
+
+class Suffering(Station, Protocol):
+    """A station that can be made to suffer."""
+
+    armed: list[Fault]
+    other: Characters | None
+    alive: bool
 
 
 class Armed:
@@ -98,7 +167,7 @@ class PulledStream(LineStream):
     """A port whose adapter goes away in the middle of an exchange."""
 
     def __init__(self, line: Line, pull: Callable[[], None]) -> None:
-        super().__init__(line)
+        super().__init__(line, parity_of=lambda settings: settings.parity.value)
         self.left: int | None = None
         self._pull = pull
 
@@ -126,12 +195,18 @@ class PulledStream(LineStream):
 class RtuWire:
     """Modbus RTU on the paced half-duplex line."""
 
-    framing = Framing.RTU
+    framing: Framing | None = Framing.RTU
+    members: tuple[int, ...] = UNITS
+    spans: Mapping[int, int] = {}
+    sizes = WITHIN_REACH
+    late_sizes = LATER_THAN_ANY
     port = "/dev/ttyX"
     period_s = 1.0
     ceiling_s = CEILING_S
     request_bytes = 8
     reply_bytes = 15
+    reading_s = 0.0  # on the wire, where it is long
+    splits = 1
     margin_s = 0.003
     station: type[Unit | AsciiUnit] = Unit
 
@@ -141,23 +216,40 @@ class RtuWire:
         self.log: list[Exchange] = []
         self.pulled = False
         self.echo_told = echo_told
-        self.settings = Characters(baud=rand.choice((9600, 19200, 115200)))
-        self.units = {
-            unit: self.station(unit, settings=self.settings, turnaround_ns=rand.randint(0, 30_000_000))
-            for unit in UNITS
-        }
+        self.settings = self.choose_settings(rand)
+        self.units: dict[int, Suffering] = {unit: self.make_unit(unit, rand) for unit in self.members}
         self.line = Line(
             list(self.units.values()), settings=self.settings, injector=Injector(rand.randrange(2**32), sizes=sizes),
-            echo=echo, step=rand.choice((1, 16)), on_exchange=self.log.append,
+            echo=echo, step=rand.choice((1, 16)), on_exchange=self.note,
         )  # fmt: skip
         self._stream: PulledStream | None = None
         self._noisy: list[tuple[int, int]] = []
+
+    def choose_settings(self, rand: random.Random) -> Characters:
+        """Give speed and parity of the line."""
+        return Characters(baud=rand.choice((9600, 19200, 115200)))
+
+    def make_unit(self, unit: int, rand: random.Random) -> Suffering:
+        """Make one device."""
+        return self.station(unit, settings=self.settings, turnaround_ns=rand.randint(0, 30_000_000))
+
+    def profile(self, fingerprint: Fingerprint | None = None) -> Profile:
+        """What the devices are read with."""
+        return profile_of(self.period_s, fingerprint)
+
+    def address(self, unit: int) -> str:  # noqa: ARG002
+        """Where a device answers that has no number."""
+        return ""
+
+    def note(self, exchange: Exchange) -> None:
+        """Take an exchange as it ended."""
+        self.log.append(exchange)
 
     def open(self, clock: VirtualClock) -> AnyLink:
         if self.pulled:
             raise LinkDownError("line: there is no such port")
         self._stream = self._make_stream()
-        line = LineSettings(baud=self.settings.baud)
+        line = line_settings(self.settings)
         link = Link(
             self._stream, name="line", clock=clock, pause=VirtualPause(clock), line=line, echo=self.echo_told,
             margin_s=self.margin_s,
@@ -205,10 +297,6 @@ class RtuWire:
     def put_back(self) -> None:
         self.pulled = False
 
-    def swap(self, shift: int) -> None:
-        for number, unit in self.units.items():
-            unit.image = image(number, shift)
-
     @property
     def inside_silence(self) -> int:
         return sum(
@@ -216,8 +304,7 @@ class RtuWire:
             for one in self.log
         )
 
-    @staticmethod
-    def unit_of(exchange: Exchange) -> int:
+    def unit_of(self, exchange: Exchange) -> int:
         """Give the unit that was asked."""
         return exchange.request[0]
 
@@ -230,8 +317,7 @@ class AsciiWire(RtuWire):
     reply_bytes = 31
     station = AsciiUnit
 
-    @staticmethod
-    def unit_of(exchange: Exchange) -> int:
+    def unit_of(self, exchange: Exchange) -> int:
         return int(exchange.request[1:3], 16)
 
     def _face(self, link: Link) -> AnyLink:
@@ -266,6 +352,7 @@ class RtuOverTcpWire(RtuWire):
     period_s = 2.0
     ceiling_s = CEILING_S + 1.0
     margin_s = 0.05
+    sizes = BEHIND_A_NETWORK
 
     def __init__(self, rand: random.Random, sizes: FaultSizes) -> None:
         super().__init__(rand, sizes)
@@ -288,11 +375,17 @@ class ModbusTcpWire:
     """Modbus TCP: one connection, three units behind it."""
 
     framing = Framing.TCP
+    members: tuple[int, ...] = UNITS
+    spans: Mapping[int, int] = {}
+    sizes = BEHIND_A_NETWORK
+    late_sizes = LATER_THAN_ANY
     port = "tcp://server"
     period_s = 2.0
     ceiling_s = CEILING_S + 1.0
     request_bytes = 0  # a connection is cut in its answers
     reply_bytes = 19
+    reading_s = 0.0
+    splits = 1
     echo_told = False
     inside_silence = 0
 
@@ -346,27 +439,23 @@ class ModbusTcpWire:
     def put_back(self) -> None:
         self.pulled = False
 
-    @staticmethod
-    def unit_of(exchange: Exchange) -> int:
+    def unit_of(self, exchange: Exchange) -> int:
         return exchange.request[0]
 
-    def swap(self, shift: int) -> None:
-        for number, unit in self.server.units.items():
-            unit.image = image(number, shift)
+    def profile(self, fingerprint: Fingerprint | None = None) -> Profile:
+        return profile_of(self.period_s, fingerprint)
+
+    def address(self, unit: int) -> str:  # noqa: ARG002
+        return ""
 
     def _pick(self, unit: int) -> Fault:
         return self._armed[unit].pop(0) if self._armed[unit] else Fault.NONE
 
 
 Wire: TypeAlias = RtuWire | ModbusTcpWire
-MAKERS: Mapping[str, type[RtuWire | ModbusTcpWire]] = {
+MODBUS: Mapping[str, type[RtuWire | ModbusTcpWire]] = {
     "rtu": RtuWire,
     "tcp": ModbusTcpWire,
     "ascii": AsciiWire,
     "rtu-over-tcp": RtuOverTcpWire,
 }
-
-
-async def sleep_until(time_s: float) -> None:
-    """Sleep until a virtual time."""
-    await asyncio.sleep(max(0.0, time_s - here().time()))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -19,56 +19,25 @@ from agent.config import Bus, SiteDevice
 from agent.health import BusPhase
 from agent.polled import Wanted
 from agent.recording import Recorder
+from agent.schedule import SILENT_LIMIT
 from agent.wakeup import Wakeup
 from drivers.batch import Batch
 from drivers.link_counters import LinkCounters
-from drivers.profile import Fingerprint, Label, Limits, LineSettings, ModbusLocation, Point, Profile, Table
+from drivers.profile import Fingerprint, Profile
 from drivers.quality import is_bad
 from drivers.registry import AnyLink, build_device
 from drivers.sources import Device
 from hil import virtualtime
-from hil.faults import FaultSizes
 from hil.virtualtime import VirtualClock, here
-from tests.hil.fault_matrix.wires import BLOCKS, CEILING_S, MAKERS, REGISTERS, UNITS, Wire
+from tests.hil.fault_matrix.meters import METERS
+from tests.hil.fault_matrix.wires import CEILING_S, MODBUS, Wire
 
 S = 1_000_000_000
+MAKERS: Mapping[str, type[Wire]] = {**MODBUS, **METERS}
 PROBE_PAUSE_S = 6.0  # a probe that costs the whole ceiling, a twentieth of the bus, and the patience after the pause
 REOPEN_PAUSE_S = 4.0
 MANY_DEAD_PAUSE_S = 30.0
 HANG_S = 600
-WITHIN_REACH = FaultSizes(late_ns=(210_000_000, 900_000_000), babble_bytes=80)
-TCP_SIZES = FaultSizes(late_ns=(1_300_000_000, 1_900_000_000), babble_bytes=80)
-
-
-def profile_of(period_s: float, fingerprint: Fingerprint | None = None) -> Profile:
-    """Two blocks of equal length, so that their replies look alike."""
-    points = tuple(
-        Point(
-            name=f"p{address}",
-            label=Label(en="", zh=""),
-            place=ModbusLocation(table=Table.HOLDING_REGISTER, address=address),
-            unit=None,
-            scale=Decimal(1),
-            exponent=0,
-            period_s=period_s,
-        )
-        for address in (start + offset for start in BLOCKS for offset in range(REGISTERS))
-    )
-    return Profile(
-        id="test/matrix",
-        vendor="test",
-        model="matrix",
-        label=Label(en="", zh=""),
-        protocol="modbus",
-        digest=bytes(16),
-        source="",
-        proof="",
-        line=LineSettings(),
-        unit=1,
-        limits=Limits(turnaround_ms=round(CEILING_S * 1000)),
-        points=points,
-        fingerprint=fingerprint,
-    )
 
 
 @dataclass
@@ -95,15 +64,16 @@ class Port:
     def _build(self, link: AnyLink) -> Sequence[Device]:
         return [
             build_device(
-                "modbus",
+                self.profile.protocol,
                 index=unit - 1,
                 unit=unit,
+                address=self.wire.address(unit),
                 profile=self.profile,
                 link=link,
                 clock=self.clock,
                 framing=self.wire.framing,
             )
-            for unit in UNITS
+            for unit in self.wire.members
         ]
 
 
@@ -121,20 +91,25 @@ class World:
         self, make: Callable[[random.Random], Wire], seed: int, fingerprint: Fingerprint | None = None
     ) -> None:
         self.rand = random.Random(seed)
-        self.victim = self.rand.choice(UNITS)
         self.clock = VirtualClock(here())
         self.wire = make(self.rand)
+        self.victim = self.rand.choice(self.wire.members)
         self.count = 1 if seed % 2 else self.rand.randint(2, 5 if self.wire.ceiling_s == CEILING_S else 3)
         self.batches: list[Batch] = []
         self.events: list[Event] = []
         self.died: set[int] = set()
         self.down = False
-        profile = profile_of(self.wire.period_s, fingerprint)
+        profile = self.wire.profile(fingerprint)
         self.port = Port(self.wire, self.clock, profile)
         self.port.devices = self.port._build(_no_link())
         wanted = [
-            Wanted(index=unit - 1, site=SiteDevice(name=f"d{unit}", bus="b", unit=unit, profile=profile))
-            for unit in UNITS
+            Wanted(
+                index=unit - 1,
+                site=SiteDevice(
+                    name=f"d{unit}", bus="b", unit=unit, address=self.wire.address(unit), profile=profile
+                ),
+            )
+            for unit in self.wire.members
         ]
         self.poller = BusPoller(
             Bus(name="b", port=self.wire.port),
@@ -155,7 +130,7 @@ class World:
         self.events.append(event)
 
     def point_index(self, device: int, point: int) -> int:
-        return device * len(BLOCKS) * REGISTERS + point
+        return device * len(self.port.profile.points) + point
 
     def identify(self, device: int, identity: str) -> None:
         """Nobody here says who it is."""
@@ -215,21 +190,29 @@ class World:
         for batch in self.batches:
             at = batch.mono_ns - self.clock.mono_offset_ns
             held = self._told(batch.device + 1, at, stale_s)
-            for point, value, status in zip(batch.points, batch.values, batch.statuses, strict=True):
-                name = self.port.profile.points[point].name
-                if not is_bad(status) and str(value) not in [one.get(name) for one in held]:
-                    truth = [one.get(name) for one in held]
-                    wrong.append(f"unit {batch.device + 1} {name} = {value!r} at {at / S:.3f} s, but it held {truth}")
+            for index, value, status in zip(batch.points, batch.values, batch.statuses, strict=True):
+                point = self.port.profile.points[index]
+                truth = [one.get(point.name) for one in held]
+                if not is_bad(status) and value not in [_mantissa(one, point.exponent) for one in truth]:
+                    wrong.append(
+                        f"unit {batch.device + 1} {point.name} = {value!r} at {at / S:.3f} s, but it held {truth}"
+                    )
         return wrong
 
     def _told(self, unit: int, at_ns: int, stale_s: float) -> list[dict[str, str]]:
         """What the unit told to its last request before ``at_ns``, and to the same one before if that may be so."""
         asked = [one for one in self.wire.log if self.wire.unit_of(one) == unit and one.start_ns < at_ns]
-        return [
+        parts = asked[-self.wire.spans.get(unit, 1) :]  # exchanges that one reading takes
+        last = {name: value for one in parts for name, value in one.held}
+        return [last] + [
             dict(one.held)
             for one in asked
-            if one is asked[-1] or (one.request == asked[-1].request and at_ns - one.start_ns <= stale_s * S)
+            if one.request == asked[-1].request and at_ns - one.start_ns <= stale_s * S
         ]
+
+
+def _mantissa(told: str | None, exponent: int) -> Decimal | None:
+    return None if told is None else Decimal(told).scaleb(-exponent)
 
 
 class _NoLink:
@@ -249,11 +232,13 @@ class Cell:
         act: puts it on the wire of a world and returns when it is over.
         counted: link counters or error codes of which at least one has to rise.
         one_is_not_death: it happens to single exchanges, and one of them must not make the device count as dead.
+        also: by the framing, what may rise instead of ``counted``.
         free: it is survived without a failed poll.
+        costs: framings in which it may cost one all the same.
         framings: where it can happen.
-        stale_s: how old a value may be, where the framing cannot tell an old answer from a new one.
-        sizes: of the fault, None for the framing's usual ones.
-        make: another wire than the framing's usual one.
+        stale_s: how old a value may be, by the framing, where it cannot tell an old answer from a new one.
+        late: the fault is of the framing's larger size.
+        make: makes the wire of a framing in another way than the usual one.
         costly: each failure holds the bus so long that the dead unit's twentieth of it, not its pause, says when it
             is asked again.
     """
@@ -261,21 +246,27 @@ class Cell:
     name: str
     act: Callable[[World], Awaitable[None]]
     counted: tuple[str, ...] = ()
+    also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     free: bool = False
+    costs: tuple[str, ...] = ()
     one_is_not_death: bool = False
     framings: tuple[str, ...] = tuple(MAKERS)
-    stale_s: float = 0.0
-    sizes: FaultSizes | None = None
-    make: Callable[[random.Random, FaultSizes], Wire] | None = None
+    stale_s: Mapping[str, float] = field(default_factory=dict)
+    late: bool = False
+    make: Callable[..., Wire] | None = None
     costly: bool = False
 
 
 def play(framing: str, cell: Cell, seed: int) -> list[str]:
     """Play one cell with one seed; give what was violated, nothing if all is well."""
-    sizes = cell.sizes or (TCP_SIZES if "tcp" in framing else WITHIN_REACH)
-    make = cell.make or MAKERS[framing]
+    wire = MAKERS[framing]
+    sizes = wire.late_sizes if cell.late else wire.sizes
+
+    def make(rand: random.Random) -> Wire:
+        return wire(rand, sizes) if cell.make is None else cell.make(wire, rand, sizes)
+
     try:
-        found = virtualtime.run(_play(cell, lambda rand: make(rand, sizes), seed))
+        found = virtualtime.run(_play(cell, make, seed, framing))
     except TimeoutError:
         return [f"hang: the bus did not stop within {HANG_S} s"]
     except RuntimeError as error:
@@ -285,7 +276,7 @@ def play(framing: str, cell: Cell, seed: int) -> list[str]:
     return found
 
 
-async def _play(cell: Cell, make: Callable[[random.Random], Wire], seed: int) -> list[str]:
+async def _play(cell: Cell, make: Callable[[random.Random], Wire], seed: int, framing: str) -> list[str]:
     world = World(make, seed)
     async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         group.create_task(world.poller.run())
@@ -300,8 +291,8 @@ async def _play(cell: Cell, make: Callable[[random.Random], Wire], seed: int) ->
         world.poller.stop()
     if cell.one_is_not_death and world.count == 1 and world.died:
         violated.append(f"one fault made {sorted(world.died)} count as dead")
-    violated += world.wrong_values(cell.stale_s)
-    violated += _counted(world, cell, before, failed)
+    violated += world.wrong_values(cell.stale_s.get(framing, 0.0))
+    violated += _counted(world, cell, framing, before, failed)
     if world.wire.inside_silence:
         violated.append(f"{world.wire.inside_silence} requests inside t3.5")
     if not world.wire.log or world.wire.log[-1].start_ns < began_ns:
@@ -311,7 +302,8 @@ async def _play(cell: Cell, make: Callable[[random.Random], Wire], seed: int) ->
 
 async def _recovered(world: World, cell: Cell) -> list[str]:
     """Wait until all is normal again, at most as long as it may take."""
-    wanted = {(unit, place * REGISTERS) for unit in UNITS for place in range(len(BLOCKS))}
+    members, devices = world.wire.members, world.port.devices
+    wanted = {(unit, read.points[0]) for unit, one in zip(members, devices, strict=True) for read in one.reads}
     while gone := sorted(wanted - world.good_since(world.over_ns).keys()):
         may_s = _may_take_s(world, cell)
         if here().time_ns() > world.over_ns + may_s * S:
@@ -323,19 +315,21 @@ async def _recovered(world: World, cell: Cell) -> list[str]:
 def _may_take_s(world: World, cell: Cell) -> float:
     """Give how long it may take until all is normal: one poll, or one pause and a poll if somebody counts as dead."""
     slow = cell.costly or world.wire.ceiling_s > CEILING_S
-    may_s = world.wire.period_s + 2 * world.wire.ceiling_s + 0.2
-    if world.died:
+    may_s = world.wire.period_s + 2 * world.wire.ceiling_s + world.wire.reading_s + 0.2
+    falls_back = world.wire.reading_s > 0 and world.count > SILENT_LIMIT  # to 300 Bd, where what broke off lasts
+    if world.died or falls_back:
         may_s += MANY_DEAD_PAUSE_S if slow else PROBE_PAUSE_S
     if world.down:
         may_s += REOPEN_PAUSE_S
     return may_s
 
 
-def _counted(world: World, cell: Cell, before: Counter[str], failed: Counter[str]) -> list[str]:
+def _counted(world: World, cell: Cell, framing: str, before: Counter[str], failed: Counter[str]) -> list[str]:
     rise = world.totals() - before
     violated = []
-    if cell.counted and not any(rise[name] for name in cell.counted):
-        violated.append(f"not counted: none of {cell.counted} rose, only {dict(rise)}")
-    if cell.free and (lost := world.failures() - failed):
+    wanted = (*cell.counted, *cell.also.get(framing, ()))
+    if cell.counted and not any(rise[name] for name in wanted):
+        violated.append(f"not counted: none of {wanted} rose, only {dict(rise)}")
+    if cell.free and framing not in cell.costs and (lost := world.failures() - failed):
         violated.append(f"polls failed: {dict(lost)}")
     return violated

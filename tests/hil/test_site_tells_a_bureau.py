@@ -157,7 +157,7 @@ point = "cod"
 """
 
 
-@pytest.mark.crash
+@pytest.mark.upstream
 async def test_what_a_station_tells_reaches_the_bureau(tmp_path: Path) -> None:
     port, station = free_port(), Station()
     stage = Stage(folder=tmp_path, broker=None)

@@ -62,7 +62,7 @@ async def _poll(output: Output) -> None:
 
 
 def quick(minute_s: int = 4, **changes: object) -> BureauSettings:
-    words: dict[str, object] = {"overtime_s": 0.15, "recount": 2, "realtime_s": 0.5, "minute_s": minute_s, **changes}
+    words: dict[str, object] = {"overtime_s": 3.0, "recount": 2, "realtime_s": 0.5, "minute_s": minute_s, **changes}
     return BureauSettings(**words)  # type: ignore[arg-type]
 
 
@@ -103,7 +103,7 @@ async def test_what_the_bureau_reads_is_what_was_measured(tmp_path: Path) -> Non
 async def test_no_fault_of_the_bureau_loses_a_period_or_tells_one_twice(fault: Fault, tmp_path: Path) -> None:
     async with Bureau() as bureau:
         bureau.faults.extend([Fault.NONE, fault, fault, Fault.NONE, fault])
-        settings = site(tmp_path, bureau.port, usual=quick(realtime_on=False))
+        settings = site(tmp_path, bureau.port, usual=quick(overtime_s=0.15, realtime_on=False))
         async with running(settings, tmp_path, FastClock(speed=FAST)):
             assert await bureau.until(lambda: len(starts(bureau)) >= 5 and not bureau.faults)
     assert without_gap(starts(bureau), 4)
@@ -114,7 +114,7 @@ async def test_no_fault_of_the_bureau_loses_a_period_or_tells_one_twice(fault: F
 async def test_a_bureau_that_never_acknowledges_is_hung_up_on(tmp_path: Path) -> None:
     async with Bureau() as bureau:
         bureau.usual = Fault.SILENT
-        settings = site(tmp_path, bureau.port, usual=quick(realtime_on=False))
+        settings = site(tmp_path, bureau.port, usual=quick(overtime_s=0.15, realtime_on=False))
         async with running(settings, tmp_path, FastClock(speed=FAST)) as output:
             assert await bureau.until(lambda: bureau.connections >= 2)
             status = output.status()
@@ -247,7 +247,7 @@ async def test_the_password_is_nowhere_but_on_the_wire(tmp_path: Path, caplog: p
     caplog.set_level(logging.DEBUG)
     async with Bureau() as bureau:
         bureau.usual = Fault.SILENT
-        settings = site(tmp_path, bureau.port, usual=quick())
+        settings = site(tmp_path, bureau.port, usual=quick(overtime_s=0.15))
         async with running(settings, tmp_path, FastClock(speed=FAST)) as output:
             assert await bureau.until(lambda: bureau.connections >= 2)
             settings.password_file.chmod(0o644)

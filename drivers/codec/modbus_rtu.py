@@ -17,6 +17,7 @@ from drivers.codec.modbus_pdu import EXCEPTION_FLAG, is_read, payload_bytes, rep
 LONGEST: Final = 256  # bytes of a frame (2.5.1.1)
 OVERHEAD: Final = 3  # unit and CRC
 _EXCEPTION_BYTES: Final = 5
+_MOST_DATA: Final = 250  # bytes that one reply holds (V1.1b3, 6.3, 6.17)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +64,8 @@ class RtuReplyDecoder:
         self._told = size
         pdu = request[1:-2]
         self._pdu = pdu
-        if is_read(pdu):
-            self._prefix = request[:2] + bytes((payload_bytes(pdu),))
+        if is_read(pdu) or (pdu[:1] == b"\x17" and len(pdu) > 4 and payload_bytes(pdu) <= _MOST_DATA):
+            self._prefix = request[:2] + bytes((payload_bytes(pdu),))  # 23 reads too
         else:  # 5, 6, 15, 16 and 22 repeat what they wrote; the rest shows its function only
             self._prefix = request[:6] if pdu[:1] in (b"\x05", b"\x06", b"\x0f", b"\x10", b"\x16") else request[:2]
         self._refusal = bytes((request[0], request[1] | EXCEPTION_FLAG))

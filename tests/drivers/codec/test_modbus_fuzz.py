@@ -27,6 +27,16 @@ def sound(raw: bytes) -> bool:
     return raw[-2:] == bytes((crc & 0xFF, crc >> 8))
 
 
+def test_a_reply_to_read_and_write_with_another_byte_count_is_no_frame() -> None:
+    """Function 23, V1.1b3, 6.17: the request says how much is read, and the reply counts it."""
+    request = encode(0x11, bytes.fromhex("17 0000 0002 0010 0001 02 000A"))
+    for count, frames in ((0x04, 1), (0x44, 0)):
+        decoder = RtuReplyDecoder(request)
+        reply = encode(0x11, bytes((0x17, count)) + bytes.fromhex("00FE0ACD"))
+        events = [*decoder.feed(reply), *decoder.flush()]
+        assert sum(not isinstance(event, Noise) for event in events) == frames
+
+
 def flipped(data: bytes, chance: Random) -> bytes:
     number = int.from_bytes(data, "big")
     for bit in chance.sample(range(8 * len(data)), chance.randint(1, 3)):

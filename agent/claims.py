@@ -135,15 +135,19 @@ class DueQueue:
     def pop(self, now_ns: int) -> Task | None:
         """Give the released task whose slot ends first; call ``release`` before.
 
-        While that one has more than half of its slot before it, those of the setting that the line has go first:
-        changing speed or parity costs a silence and the adapter's own time.
+        Those of the setting that the line has go before it as long as it has more than half of its slot before it, or
+        an eighth where theirs end within half a slot of it: changing speed or parity costs a silence and the adapter's
+        own time, most dearly where much is waiting already.
         """
         if not self._released:
             return None
         chosen = min(self._released, key=lambda setting: self._released[setting][0])
         first = self._released[chosen][0][2]
-        if self.setting in self._released and now_ns + first.period_ns // 2 < first.deadline_ns:
-            chosen = self.setting
+        if self.setting in self._released:
+            own = self._released[self.setting][0][2]
+            together = own.deadline_ns < first.deadline_ns + min(own.period_ns, first.period_ns) // 2
+            if now_ns + first.period_ns // (8 if together else 2) < first.deadline_ns:
+                chosen = self.setting
         task = heapq.heappop(self._released[chosen])[2]
         if not self._released[chosen]:
             del self._released[chosen]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.language import N_
+from agent.messages_command import COMMAND_ROWS
 from agent.messages_line import LINE_ROWS
 from agent.messages_output import OUTPUT_ROWS
 
@@ -372,7 +373,9 @@ _ROWS: Final = (
      N_("A fault of this program: {detail}"),
      N_("Please report it with the output of the same command under TIDEGATE_DEBUG=1.")),
 )  # fmt: skip
-MESSAGES: Final[Mapping[str, Message]] = {row[1]: Message(*row) for row in (*_ROWS, *LINE_ROWS, *OUTPUT_ROWS)}
+MESSAGES: Final[Mapping[str, Message]] = {
+    row[1]: Message(*row) for row in (*_ROWS, *LINE_ROWS, *OUTPUT_ROWS, *COMMAND_ROWS)
+}
 
 
 def knows(key: str) -> bool:

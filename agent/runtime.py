@@ -20,6 +20,8 @@ from agent import software
 from agent.block.record import Event, EventKind
 from agent.buses import Buses
 from agent.clock import SystemClock, TimerfdPause
+from agent.commanded import target_on
+from agent.commands import Commands
 from agent.config import Site, SiteDevice
 from agent.control.desk import AgentDesk
 from agent.control.protocol import ReloadAnswer, socket_path
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
 TICK_S: Final = 2.0
 PUBLISH_PATIENCE_S: Final = 2.0
 PUBLISH_LOOK_S: Final = 0.02
-_KEYS: Final = "keys"
+KEYS: Final = "keys"
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _log = logging.getLogger(__name__)
 LoadSite: TypeAlias = Callable[[], Site]
@@ -99,9 +101,9 @@ class Agent:
         self._rng = around.rng
         self._notify = Notifier(around.environ, os.getpid())
         self._reached = armed(around.environ.get(KILL_VARIABLE))
-        self._keys = FileKeyStore(site.state_dir / _KEYS)
+        self._keys = FileKeyStore(site.state_dir / KEYS)
         self._kid = self._keys.identity().kid
-        self._storage = Storage(_settings(site), self._keys, around.clock, reached=self._reached)
+        self._storage = Storage(storage_settings(site), self._keys, around.clock, reached=self._reached)
         self._pause = TimerfdPause()
         self._outlets = build_outlets(site.outputs, site.state_dir, around.clock, around.rng)
         profiles = Profiles()
@@ -269,7 +271,21 @@ class Agent:
         return ReloadAnswer(restarted=answer.restarted, removed=answer.removed, needs_restart=fixed)
 
     def _desk(self) -> AgentDesk:
-        return AgentDesk(self._buses, self._clock, status=self._status, reload=self._reload, tap_of=self._tap_of)
+        commands = Commands(
+            lambda name: target_on(self._buses, name),
+            self._clock,
+            self._site.state_dir,
+            note=self._storage.note,
+            committed=self._storage.flush,
+        )
+        return AgentDesk(
+            self._buses,
+            self._clock,
+            status=self._status,
+            reload=self._reload,
+            tap_of=self._tap_of,
+            commands=commands,
+        )
 
     def _tap_of(self, bus: str) -> BusTap:
         return self._taps.setdefault(bus, BusTap(self._clock))
@@ -294,7 +310,13 @@ class Agent:
         )
 
 
-def _settings(site: Site) -> StorageSettings:
+def storage_settings(site: Site) -> StorageSettings:
+    """Give what storage has to know of the site; its folder is there afterwards.
+
+    Raises:
+        StorageError: the folder cannot be made.
+        ConfigError: a receipt key is none.
+    """
     try:
         site.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:

@@ -69,6 +69,23 @@ OF_CODE = {
     "no-profile": ExitCode.BAD_DATA,
     "line-not-silent": ExitCode.TRY_LATER,
     "line-in-production": ExitCode.TRY_LATER,
+    "no-such-device": ExitCode.USAGE,
+    "no-such-state": ExitCode.USAGE,
+    "not-settable": ExitCode.NOT_ALLOWED,
+    "neighbour-not-settable": ExitCode.NOT_ALLOWED,
+    "clock-agrees": ExitCode.DONE,
+    "already-so": ExitCode.DONE,
+    "clock-unsynchronised": ExitCode.TRY_LATER,
+    "near-midnight": ExitCode.TRY_LATER,
+    "broadcast-spent": ExitCode.TRY_LATER,
+    "too-soon": ExitCode.TRY_LATER,
+    "ticket-over": ExitCode.TRY_LATER,
+    "changed-meanwhile": ExitCode.TRY_LATER,
+    "needs-password": ExitCode.NOT_ALLOWED,
+    "bad-password": ExitCode.USAGE,
+    "password-file": ExitCode.NOT_ALLOWED,
+    "not-acknowledged": ExitCode.DONE,
+    "command-unknown": ExitCode.CANNOT_JUDGE,
 }
 """How the command ends when an error with this code stopped it."""
 

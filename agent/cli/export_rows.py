@@ -19,9 +19,10 @@ from agent.block.readings import (
     utc_at,
     utc_between,
 )
-from agent.block.record import Block, ClockSample, Event, EventKind, Value
+from agent.block.record import Block, ClockSample, Value
 from agent.block.sequence import FileVerifier
 from agent.block.verify import Outcome, Trust
+from agent.cli.export_events import TELLERS
 from agent.cli.verdict_findings import place
 from drivers.quality import name_of
 from drivers.sanitize import sanitize
@@ -36,7 +37,8 @@ class Row:
 
     Attributes:
         kind: ``reading``; ``gap`` for an interval without records; ``discontinuity`` for a counter that did not go on
-            (event 18), value: from and to; ``exchange`` for a device that is another one (event 17), value likewise.
+            (event 18), value: from and to; ``exchange`` for a device that is another one (event 17), value likewise;
+            ``command`` for what was written to a device, or refused (events 8 to 10).
         utc_ms: None where nothing tells it.
         error_ms: bound of its error.
         value: exact decimal or text; None where there is none.
@@ -129,12 +131,9 @@ class Readings:
         """Give what happened to devices and counters; what no gateway of ours would write is left out."""
         block, tables = outcome.block, outcome.state.tables
         for event in block.events if block is not None else ():
-            if block is None or event.kind not in (EventKind.COUNTER_DISCONTINUITY, EventKind.DEVICE_IDENTITY):
-                continue
-            told = (
-                _broke(event, tables) if event.kind == EventKind.COUNTER_DISCONTINUITY else _exchange(event, tables)
-            )
-            if told is None:
+            teller = TELLERS.get(event.kind)
+            told = None if teller is None else teller(event, tables)
+            if block is None or told is None:
                 continue
             here = (block.epoch, block.number)
             anchor = own_anchor(block) or self._times[block.gateway].anchors.get(here)
@@ -145,7 +144,7 @@ class Readings:
                 error_ms=None if utc is None else utc.error_ms,
                 device=told.device,
                 quantity=told.quantity,
-                value=f"{told.before} -> {told.now}",
+                value=told.value,
                 numeric=False,
                 unit=told.unit,
                 quality=told.reason,
@@ -180,50 +179,6 @@ class Readings:
                 device_flags=" ".join(word for bit, word in _FLAGS if flags & bit),
                 raw=found.raws.get(index, b"").hex(),
             )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
-    kind: str
-    device: str
-    quantity: str
-    before: str
-    now: str
-    reason: str
-    unit: str | None = None
-
-
-def _broke(event: Event, tables: Tables) -> _Told | None:
-    numbers = [field for field in event.fields[:3] if isinstance(field, int)]
-    if len(numbers) != 3 or not 0 <= numbers[0] < len(tables.points):
-        return None
-    point, last, first = numbers
-    reason = next(iter(event.fields[3:]), "")
-    entry = tables.points[point]
-    return _Told(
-        kind="discontinuity",
-        device=tables.devices[entry.device].name,
-        quantity=entry.quantity,
-        before=decimal_text(last, entry.exponent),
-        now=decimal_text(first, entry.exponent),
-        reason=sanitize(reason) if isinstance(reason, str) else "",
-        unit=entry.unit,
-    )
-
-
-def _exchange(event: Event, tables: Tables) -> _Told | None:
-    indexes = [index for index in event.fields if isinstance(index, int) and 0 <= index < len(tables.devices)]
-    if len(indexes) != 2:
-        return None
-    before, now = (tables.devices[index] for index in indexes)
-    return _Told(
-        kind="exchange",
-        device=now.name,
-        quantity="identity",
-        before=sanitize(before.identity or ""),
-        now=sanitize(now.identity or ""),
-        reason="exchanged",
-    )
 
 
 def _text(value: Value, exponent: int) -> str | None:

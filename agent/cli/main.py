@@ -35,6 +35,9 @@ VERBS: Final[dict[str, dict[str, str]]] = {
         "solve": N_("Registers and a displayed value to type, word order and scale."),
         "ports": N_("Serial ports: names, adapters, who holds them."),
     },
+    N_("Change"): {
+        "device": N_("Set the clock of a meter, or open and close its valve."),
+    },
     N_("Prove"): {
         "verify": N_("Check signatures and chain of a file or database."),
         "export": N_("Write sealed blocks, or readings as a table, to a file."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from agent.cli.output import Json, columns
@@ -39,7 +40,7 @@ def lines(profile: Profile) -> Iterator[str]:
     written = [*(point for point in profile.points if point.write is not None), *profile.controls]
     if written:
         yield ""
-        yield _("Settings and outputs, which nothing writes yet:")
+        yield _("Settings and outputs; only tidegate device set writes, and only what can be read back:")
         yield from columns([_control(point) for point in written])
 
 
@@ -51,6 +52,9 @@ def _about(profile: Profile) -> Iterator[tuple[str, str]]:
     has_unit = profile.protocol in _BY_UNIT  # the others have addresses of their own, which no factory gives alike
     yield _("protocol"), profile.protocol
     yield _("line"), _("{setting}, unit {unit}").format(setting=setting, unit=profile.unit) if has_unit else setting
+    if profile.clock is not None:
+        ways, limit = ", ".join(profile.clock.ways), f"{profile.clock.most_step_s:g}"
+        yield _("clock"), _("may be set by up to {limit} s: {ways}").format(limit=limit, ways=ways)
     yield _("proven by"), _proof(profile)
     yield _("source"), profile.source
     yield from (("", _("confirmed by {source}").format(source=source)) for source in profile.confirmed_by)
@@ -144,6 +148,10 @@ def _limits(rule: WriteRule | None) -> str:
     if rule is None:
         return ""
     words = ", ".join(f"{word} = 0x{raw:04X}" for word, raw in rule.values)
+    if rule.read_back:
+        return _("{words}; shown by {point}, once in {rest} s").format(
+            words=words, point=rule.read_back, rest=f"{rule.rest_s:g}"
+        )
     return words or (f"{rule.low:f} .. {rule.high:f}" if rule.low is not None and rule.high is not None else "")
 
 
@@ -165,6 +173,9 @@ def result(profile: Profile, path: Path) -> Json:
             "stop_bits": profile.line.stop_bits,
             "unit": profile.unit,
         },
+        "clock": None
+        if profile.clock is None
+        else {"ways": list(profile.clock.ways), "most_step_s": profile.clock.most_step_s},
         "proof": str(profile.proof),
         "proven_points": list(proven_points(profile)),
         "source": profile.source,
@@ -210,5 +221,11 @@ def _point(point: Point) -> Json:
         "states": {str(raw): {"en": label.en, "zh": label.zh} for raw, label in point.states},
         "write": None
         if rule is None
-        else {"class": rule.klass.value, "function": rule.function, "limits": _limits(rule)},
+        else {
+            "class": rule.klass.value,
+            "function": rule.function,
+            "limits": _limits(replace(rule, read_back="")),
+            "read_back": rule.read_back or None,
+            "rest_s": rule.rest_s,
+        },
     }

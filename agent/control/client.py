@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, cast, overload
 
+from agent.control.commands import AskCarryOut, AskPrepare, CarriedOutAnswer, PreparedAnswer
 from agent.control.protocol import (
     ANSWERS,
     ASKS,
@@ -78,6 +79,10 @@ class ControlClient:
     def ask(self, ask: AskLease) -> LeaseAnswer: ...
     @overload
     def ask(self, ask: AskTap) -> TapAnswer: ...
+    @overload
+    def ask(self, ask: AskPrepare) -> PreparedAnswer: ...
+    @overload
+    def ask(self, ask: AskCarryOut) -> CarriedOutAnswer: ...
     def ask(self, ask: Ask) -> Answer:
         """Send a request and wait for its answer.
 

@@ -10,6 +10,8 @@ from typing import Final
 
 from agent.bus import BusPoller, Loan
 from agent.buses import AnyBus, Buses
+from agent.commands import Commands
+from agent.control.commands import AskCarryOut, AskPrepare, CarriedOutAnswer, PreparedAnswer
 from agent.control.protocol import (
     MOST_LEASE_S,
     AskLease,
@@ -25,7 +27,7 @@ from agent.control.protocol import (
     TapAnswer,
 )
 from agent.control.server import Lease
-from agent.errors import ConfigError
+from agent.errors import ConfigError, StorageError
 from agent.health import AgentStatus
 from agent.listening import ListeningBus
 from agent.polled import Wanted
@@ -66,12 +68,14 @@ class AgentDesk:
         status: Callable[[], AgentStatus],
         reload: Callable[[], Awaitable[ReloadAnswer]],
         tap_of: Callable[[str], BusTap],
+        commands: Commands,
     ) -> None:
         self._buses = buses
         self._clock = clock
         self._status = status
         self._reload = reload
         self._tap_of = tap_of
+        self._commands = commands
 
     def status(self) -> AgentStatus:
         """Everything at a glance."""
@@ -124,6 +128,20 @@ class AgentDesk:
         if poller.bus.port.startswith("tcp:"):
             raise _failure("no-serial-line", poller.bus.port)
         return TapAnswer(bus=ask.bus, pieces=tuple(self._tap_of(ask.bus).take(ask.after)))
+
+    async def prepare(self, ask: AskPrepare, who: str) -> PreparedAnswer:
+        """Look at what would be written to a device."""
+        try:
+            return await self._commands.prepare(ask, who)
+        except StorageError as error:
+            raise _failure(error.code, str(error)) from error
+
+    async def carry_out(self, ask: AskCarryOut, who: str) -> CarriedOutAnswer:
+        """Write it."""
+        try:
+            return await self._commands.carry_out(ask, who)
+        except StorageError as error:
+            raise _failure(error.code, str(error)) from error
 
     def _heard(self, wanted: Wanted, bus: ListeningBus, names: tuple[str, ...]) -> DeviceValues:
         """Give what was heard last, since nothing may be asked there."""

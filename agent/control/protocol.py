@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from agent.control.commands import AskCarryOut, AskPrepare, CarriedOutAnswer, PreparedAnswer
 from agent.errors import AgentError
 from agent.health import AgentStatus
 from agent.tapping import Piece
@@ -98,7 +99,7 @@ class AskTap:
     after: int = 0
 
 
-Ask: TypeAlias = AskStatus | AskRead | AskReload | AskLease | AskTap
+Ask: TypeAlias = AskStatus | AskRead | AskReload | AskLease | AskTap | AskPrepare | AskCarryOut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +177,9 @@ class TapAnswer:
     pieces: tuple[Piece, ...]
 
 
-Answer: TypeAlias = AgentStatus | ReadAnswer | ReloadAnswer | LeaseAnswer | TapAnswer
+Answer: TypeAlias = (
+    AgentStatus | ReadAnswer | ReloadAnswer | LeaseAnswer | TapAnswer | PreparedAnswer | CarriedOutAnswer
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,10 +201,26 @@ class RequestFailedError(AgentError):
 
 
 ASKS: Final = MappingProxyType(
-    {"status": AskStatus, "read": AskRead, "reload": AskReload, "lease": AskLease, "tap": AskTap}
+    {
+        "status": AskStatus,
+        "read": AskRead,
+        "reload": AskReload,
+        "lease": AskLease,
+        "tap": AskTap,
+        "prepare": AskPrepare,
+        "carry-out": AskCarryOut,
+    }
 )
 ANSWERS: Final = MappingProxyType(
-    {AskStatus: AgentStatus, AskRead: ReadAnswer, AskReload: ReloadAnswer, AskLease: LeaseAnswer, AskTap: TapAnswer}
+    {
+        AskStatus: AgentStatus,
+        AskRead: ReadAnswer,
+        AskReload: ReloadAnswer,
+        AskLease: LeaseAnswer,
+        AskTap: TapAnswer,
+        AskPrepare: PreparedAnswer,
+        AskCarryOut: CarriedOutAnswer,
+    }
 )
 FOR_VIEWERS: Final = frozenset({AskStatus})
 """What everyone who can open the socket may ask; the rest touches buses or the configuration."""

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
+from agent.control.commands import AskCarryOut, AskPrepare, CarriedOutAnswer, PreparedAnswer
 from agent.control.protocol import (
     ASKS,
     FOR_VIEWERS,
@@ -75,6 +76,14 @@ class Desk(Protocol):
         """Tell what passed on a bus."""
         ...
 
+    async def prepare(self, ask: AskPrepare, who: str) -> PreparedAnswer:
+        """Look at what would be written to a device."""
+        ...
+
+    async def carry_out(self, ask: AskCarryOut, who: str) -> CarriedOutAnswer:
+        """Write it."""
+        ...
+
 
 class ControlServer:
     """Serves ``path`` from ``start`` to ``aclose``."""
@@ -111,8 +120,8 @@ class ControlServer:
             return
         self._clients.add(writer)
         try:
-            role = _role(writer)
-            while await self._turn(reader, writer, role, leases):
+            uid = _uid(writer)
+            while await self._turn(reader, writer, uid, leases):
                 pass
         except (OSError, TimeoutError) as error:
             _log.debug("control client left: %s", error)
@@ -123,7 +132,7 @@ class ControlServer:
             writer.close()
 
     async def _turn(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, role: Role, leases: list[Lease]
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, uid: int, leases: list[Lease]
     ) -> bool:
         """Serve one line; False when the client is done or cannot be understood any more."""
         try:
@@ -133,28 +142,28 @@ class ControlServer:
         except asyncio.LimitOverrunError:
             writer.write(_failure(None, "bad-request", f"a line may have {MAX_LINE_BYTES} bytes"))
             return False
-        answer = await self._answer(line, role, leases)
+        answer = await self._answer(line, uid, leases)
         writer.write(answer)
         async with asyncio.timeout(SEND_PATIENCE_S):
             await writer.drain()
         return True
 
-    async def _answer(self, line: bytes, role: Role, leases: list[Lease]) -> bytes:
+    async def _answer(self, line: bytes, uid: int, leases: list[Lease]) -> bytes:
         number: object = None
         try:
             found = read_object(line)
             number = _number(found.pop("id", None))
             ask = _ask(found)
-            if role is not Role.TECHNICIAN and type(ask) not in FOR_VIEWERS:
+            if role_of(uid, os.geteuid()) is not Role.TECHNICIAN and type(ask) not in FOR_VIEWERS:
                 return _failure(number, "not-allowed", "only root and the agent's own user may ask this")
-            answer = await self._do(ask, leases)
+            answer = await self._do(ask, leases, f"uid {uid}")
         except WireError as error:
             return _failure(number, "bad-request", str(error))
         except RequestFailedError as error:
             return _failure(number, error.failure.code, error.failure.detail)
         return write_line({"id": number, "ok": True, "answer": to_json(answer)})
 
-    async def _do(self, ask: Ask, leases: list[Lease]) -> Answer:
+    async def _do(self, ask: Ask, leases: list[Lease], who: str) -> Answer:
         if isinstance(ask, AskStatus):
             return self._desk.status()
         if isinstance(ask, AskRead):
@@ -165,6 +174,10 @@ class ControlServer:
             lease = await self._desk.lease(ask)
             leases.append(lease)
             return lease.answer
+        if isinstance(ask, AskPrepare):
+            return await self._desk.prepare(ask, who)
+        if isinstance(ask, AskCarryOut):
+            return await self._desk.carry_out(ask, who)
         return await self._desk.reload()
 
 
@@ -187,10 +200,10 @@ def _failure(number: object, code: str, detail: str) -> bytes:
     return write_line({"id": number, "ok": False, "failure": to_json(Failure(code=code, detail=detail))})
 
 
-def _role(writer: asyncio.StreamWriter) -> Role:
+def _uid(writer: asyncio.StreamWriter) -> int:
     peer = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     _, uid, _ = _CREDENTIALS.unpack(peer)
-    return role_of(uid, os.geteuid())
+    return int(uid)
 
 
 def role_of(uid: int, own_uid: int) -> Role:

@@ -18,6 +18,8 @@ import pytest
 from agent.block.record import ClockQuality, ClockSample
 from agent.claims import Life
 from agent.control.client import ControlClient
+from agent.control.commands import AskCarryOut, AskPrepare, CarriedOutAnswer, PreparedAnswer, Refusal
+from agent.control.commands import Outcome as Ended
 from agent.control.protocol import (
     Ask,
     AskLease,
@@ -105,6 +107,7 @@ class Desk:
 
     leases: list[Lent] = field(default_factory=list)
     asked: list[AskRead] = field(default_factory=list)
+    ordered: list[tuple[AskPrepare | AskCarryOut, str]] = field(default_factory=list)
 
     def status(self) -> AgentStatus:
         return STATUS
@@ -130,6 +133,15 @@ class Desk:
         line = LineSettings(baud=2400, parity=Parity.EVEN)
         self.leases.append(Lent(LeaseAnswer(bus=ask.bus, port="/dev/ttyX", line=line, seconds=ask.seconds)))
         return self.leases[-1]
+
+    async def prepare(self, ask: AskPrepare, who: str) -> PreparedAnswer:
+        self.ordered.append((ask, who))
+        no = Refusal(code="step-too-big", params=(("device", "表"), ("limit", "300")))
+        return PreparedAnswer(device=ask.device, bus="b", refusal=no, difference_ms=-90_000, hearers=("x",))
+
+    async def carry_out(self, ask: AskCarryOut, who: str) -> CarriedOutAnswer:
+        self.ordered.append((ask, who))
+        return CarriedOutAnswer(device="d", outcome=Ended.UNKNOWN, acknowledged=None, state=1)
 
 
 @dataclass
@@ -186,6 +198,19 @@ async def test_every_question_gets_its_answer_as_it_was_given(served: Served) ->
     assert reload == ReloadAnswer(restarted=("b",))
     assert isinstance(lease, LeaseAnswer)
     assert lease.line == LineSettings(baud=2400, parity=Parity.EVEN)
+
+
+async def test_a_command_goes_over_the_socket_with_who_gives_it(served: Served) -> None:
+    prepare = AskPrepare(device="d", control="valve.command", word="close", rehearsal=True)
+    order = AskCarryOut(ticket="t", password="02123456", operator="00000007")
+    prepared, done = await served.ask(prepare, order)
+    who = f"uid {os.geteuid()}"
+    assert served.desk.ordered == [(prepare, who), (order, who)]
+    assert isinstance(prepared, PreparedAnswer)
+    assert prepared.refusal == Refusal(code="step-too-big", params=(("device", "表"), ("limit", "300")))
+    assert prepared.hearers == ("x",)
+    assert done == CarriedOutAnswer(device="d", outcome=Ended.UNKNOWN, acknowledged=None, state=1)
+    assert "02123456" not in repr(order)
 
 
 async def test_what_passed_on_a_bus_is_told_from_a_number_on(served: Served) -> None:
@@ -303,8 +328,8 @@ async def test_a_viewer_may_look_and_not_touch(served: Served) -> None:
         "import os,socket,sys\n"
         "os.setgid(65534);os.setuid(65534)\n"
         "s=socket.socket(socket.AF_UNIX);s.connect(sys.argv[1])\n"
-        's.sendall(b\'{"ask":"reload"}\\n{"ask":"status"}\\n\');f=s.makefile("rb")\n'
-        "sys.stdout.buffer.write(f.readline()+f.readline())"
+        's.sendall(b\'{"ask":"reload"}\\n{"ask":"prepare","device":"d"}\\n{"ask":"status"}\\n\');f=s.makefile("rb")\n'
+        "sys.stdout.buffer.write(f.readline()+f.readline()+f.readline())"
     )
     process = await asyncio.create_subprocess_exec(
         "/usr/bin/env",
@@ -315,8 +340,9 @@ async def test_a_viewer_may_look_and_not_touch(served: Served) -> None:
         stdout=asyncio.subprocess.PIPE,
     )
     out, _ = await process.communicate()
-    reload, status = (json.loads(line) for line in out.splitlines())
+    reload, prepare, status = (json.loads(line) for line in out.splitlines())
     assert reload["failure"]["code"] == "not-allowed"
+    assert prepare["failure"]["code"] == "not-allowed"
     assert status["ok"] is True
 
 

@@ -51,7 +51,7 @@ def test_show_says_what_is_in_doubt_what_proves_it_and_what_the_site_has_to_answ
     assert "In doubt:" in text
     assert "0x401E" in text
     assert "ratios = { ct = 1, pt = 1 }" in text
-    assert "Settings and outputs, which nothing writes yet:" in text
+    assert "Settings and outputs; only tidegate device set writes" in text
     chinese = tidegate("profile", "show", "chint/dtsu666", lang="zh").out
     assert "存疑：" in chinese
     assert "电流互感器变比" in chinese

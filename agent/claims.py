@@ -136,8 +136,8 @@ class DueQueue:
         """Give the released task whose slot ends first; call ``release`` before.
 
         Those of the setting that the line has go before it as long as it has more than half of its slot before it, or
-        an eighth where theirs end within half a slot of it: changing speed or parity costs a silence and the adapter's
-        own time, most dearly where much is waiting already.
+        an eighth where theirs end within half a slot of it: changing speed or parity costs a silence and the time of
+        the adapter, most dearly where much is waiting already.
         """
         if not self._released:
             return None

@@ -58,7 +58,11 @@ def test_every_living_device_is_verified_and_receipted(seed: int) -> None:
     told = summary("--seconds", "12", "--seed", str(seed))
     assert told["ok"] is True
     assert told["seed"] == seed
-    assert told["devices"] == {"living": 10, "heard": 10, "silent": []}
+    assert told["devices"] == {"living": 16, "heard": 16, "silent": []}
+    readings = told["readings"]
+    assert isinstance(readings, dict)
+    assert readings["wrong"] == []
+    assert 0 < readings["as_told"] <= readings["arrived"]
 
 
 def test_the_embedded_archive_is_verified_on_the_spot(seed: int) -> None:
@@ -73,6 +77,7 @@ def test_a_storm_loses_nothing_stores_nothing_twice_and_the_pulled_line_heals(se
     assert isinstance(readings, dict)
     assert (readings["lost"], readings["twice"]) == (0, 0)
     assert readings["committed"] > 0
+    assert readings["wrong"] == []
     assert len(told["kills"]) == 6  # type: ignore[arg-type]
     assert told["unplugged"] == {"devices": 3, "silent_since": []}
 

@@ -150,7 +150,9 @@ class RtuReplyDecoder:
         if len(head) < len(self._prefix):
             return 0
         size = self._told or reply_bytes(self._pdu, bytes(self._buffer[at + 1 : at + LONGEST]))
-        return None if size is not None and size + OVERHEAD > LONGEST else (size or -OVERHEAD) + OVERHEAD
+        if size is None:
+            return 0 if len(self._buffer) - at < LONGEST else None  # no frame is longer, so none tells its end later
+        return size + OVERHEAD if size + OVERHEAD <= LONGEST else None
 
     def _noise(self, end: int, otherwise: NoiseReason = NoiseReason.GARBAGE) -> Iterator[Noise]:
         """Drop the first ``end`` bytes and say what they were."""

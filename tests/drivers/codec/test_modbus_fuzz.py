@@ -6,15 +6,15 @@ through, which no decoder can help. So those two kinds must never give a frame, 
 
 from __future__ import annotations
 
-import os
 from random import Random
 
 import pytest
 
 from drivers.codec.framing import Noise
 from drivers.codec.modbus_rtu import RtuReplyDecoder, RtuStreamDecoder, encode
+from tests.drivers.codec.rounds import rounds
 
-ROUNDS = int(os.environ.get("TIDEGATE_FUZZ_ROUNDS", "15000"))
+ROUNDS = rounds(15000)
 
 
 def sound(raw: bytes) -> bool:
@@ -35,6 +35,15 @@ def test_a_reply_to_read_and_write_with_another_byte_count_is_no_frame() -> None
         reply = encode(0x11, bytes((0x17, count)) + bytes.fromhex("00FE0ACD"))
         events = [*decoder.feed(reply), *decoder.flush()]
         assert sum(not isinstance(event, Noise) for event in events) == frames
+
+
+def test_an_identification_that_never_tells_its_end_is_not_held_for_ever() -> None:
+    request = encode(0x11, bytes.fromhex("2B 0E 01 00"))
+    decoder = RtuReplyDecoder(request)
+    boast = encode(0x11, bytes.fromhex("2B 0E 01 01 00 00 FF"))[:-2] + b"\x00\x01\x41" * 20
+    given = sum(len(event.raw) for _ in range(100) for event in decoder.feed(boast))
+    assert decoder.buffered <= 4 * 256
+    assert given + decoder.buffered == 100 * len(boast)
 
 
 def flipped(data: bytes, chance: Random) -> bytes:

@@ -143,7 +143,7 @@ class Link:
         """
         async with self._turn:
             if settings is not None and settings != self._line and self._line is not None:
-                await self._switch(settings)
+                await self._switch(settings, speaks=False)
             self._counts["exchanges"] += 1
             try:
                 await self._attend(hear, self._clock.mono_ns() + round(timeout_s * 1e9))
@@ -181,9 +181,9 @@ class Link:
         settings: tuple[LineSettings | None, LineSettings | None],
     ) -> F:
         asked, answered = settings
-        if asked is not None and asked != self._line and self._line is not None:
-            await self._switch(asked)
         listens = not request
+        if asked is not None and asked != self._line and self._line is not None:
+            await self._switch(asked, speaks=not listens)
         await self._quiet(self._turnaround.blocked_until_ns(decoder), speaks=not listens)
         self._turnaround.superseded(decoder)
         self._stream.write(request)
@@ -235,10 +235,14 @@ class Link:
                     return
                 raise FrameError(f"{self.name}: the line does not fall silent, something on it babbles", stray)
 
-    async def _switch(self, settings: LineSettings) -> None:
-        """Change speed and parity; the line is then silent for the longer t3.5 and the adapter's own time."""
-        await self._pause.until(self._busy_ns + self._silence_ns)
-        before_ns = self._silence_ns
+    async def _switch(self, settings: LineSettings, *, speaks: bool) -> None:
+        """Change speed and parity; the line is then silent for the longer t3.5 and the adapter's own time.
+
+        Who only listens keeps no silence: a meter that changes its speed may go on 200 ms after its last character
+        (IEC 62056-21, modes B and C), which at 300 Bd is less than twice t3.5.
+        """
+        before_ns = self._silence_ns if speaks else 0
+        await self._pause.until(self._busy_ns + before_ns)
         await self._set_line(settings)
         wait_ns = self._switch_ns + max(0, before_ns - self._silence_ns)
         self._busy_ns = self._clock.mono_ns() + wait_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -22,26 +23,30 @@ from hil.wire import Line, Reply
 pytestmark = pytest.mark.bus
 
 READOUT = checked("0.0.0(12345678)\r\n1.8.0(000123.456*kWh)\r\n32.7.0(230.1*V)\r\n!\r\n")
+_NEVER_NS = 1 << 62
+_TURNAROUND_NS = 200_000_000
 TELEGRAM = b"/HAG5eHZ\r\n\r\n1-0:0.0.0*255(42)\r\n1-0:1.8.0*255(000001.2963*kWh)\r\n!\r\n"
 
 
 class SelfSpeaking:
     """Answers a sign-on and sends its readout ``after_s`` behind the identification."""
 
-    def __init__(self, identification: bytes, after_s: float) -> None:
+    def __init__(self, identification: bytes, readout: Characters, after_s: float) -> None:
         self.settings: Characters = LINE
-        self.stream: LineStream | None = None
+        self.due_ns = _NEVER_NS
         self._identification = identification
-        self._after_s = after_s
+        self._readout = readout
+        self._after_ns = round(after_s * 1e9)
 
-    def hear(self, frame: bytes, now_ns: int) -> Reply | None:  # noqa: ARG002
+    def hear(self, frame: bytes, now_ns: int) -> Reply | None:
         if frame != b"/?!\r\n":
             return None
-        over_s = 0.2 + LINE.duration_ns(len(self._identification)) / 1e9
-        stream = self.stream
-        assert stream is not None
-        asyncio.get_running_loop().call_later(over_s + self._after_s, stream.disturb, READOUT)
-        return Reply(data=self._identification, delay_ns=200_000_000)
+        self.due_ns = now_ns + _TURNAROUND_NS + LINE.duration_ns(len(self._identification)) + self._after_ns
+        return Reply(data=self._identification, delay_ns=_TURNAROUND_NS)
+
+    def speak(self, now_ns: int) -> Reply:  # noqa: ARG002
+        self.due_ns = _NEVER_NS
+        return Reply(data=READOUT, settings=self._readout)
 
     def stray(self, frame: bytes, now_ns: int) -> bytes | None:  # noqa: ARG002
         return None
@@ -50,9 +55,8 @@ class SelfSpeaking:
 def bench(model: str, station: SelfSpeaking | None = None) -> tuple[LinkedDevice, LineStream]:
     clock = VirtualClock(here())
     profile = load_profile(find_profile(model, builtin_roots()))
-    stream = LineStream(Line([station] if station else [], settings=LINE))
-    if station is not None:
-        station.stream = stream
+    stations = [] if station is None else [station]
+    stream = LineStream(Line(stations, speakers=stations, settings=LINE))
     link = Link(stream, name="head", clock=clock, pause=VirtualPause(clock), line=profile.line)
     device = build_device(
         profile.protocol, index=0, unit=0, address="ANY", profile=profile, link=RtuLink(link), clock=clock
@@ -67,10 +71,14 @@ async def read(device: LinkedDevice) -> dict[int, object]:
     return {point: value for point, value, status in both if not is_bad(status)}
 
 
-@pytest.mark.parametrize("identification", [b"/ABC!METER\r\n", b"/ABCEMETER\r\n"], ids=["mode A", "mode B"])
+@pytest.mark.parametrize(
+    ("identification", "readout"),
+    [(b"/ABC!METER\r\n", LINE), (b"/ABCEMETER\r\n", replace(LINE, baud=9600))],
+    ids=["mode A", "mode B"],
+)
 @virtual
-async def test_a_readout_that_follows_by_itself_is_taken(identification: bytes) -> None:
-    device, _ = bench("generic/iec62056-readout", SelfSpeaking(identification, 0.25))
+async def test_a_readout_that_follows_by_itself_is_taken(identification: bytes, readout: Characters) -> None:
+    device, _ = bench("generic/iec62056-readout", SelfSpeaking(identification, readout, 0.25))
     for _ in range(2):
         said = await read(device)
         assert sorted(said.values(), key=str) == [123456, "12345678", 2301]

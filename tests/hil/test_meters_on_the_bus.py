@@ -271,6 +271,26 @@ async def test_a_block_that_a_meter_does_not_have_is_read_value_by_value_from_th
 
 
 @virtual
+async def test_after_a_question_that_was_given_up_another_one_comes_first() -> None:
+    sizes = FaultSizes(late_ns=(2_500_000_000, 2_500_000_000))
+    bench = Bench([single()], Injector(0, script={0: Fault.LATE}, sizes=sizes))
+    device = bench.devices[0]
+    energy, other = device.reads[:2]
+    for _ in range(3):  # the late answer falls into a question that comes first, and is none to it
+        with pytest.raises(NoReplyError):
+            await device.read(energy)
+    batch = await device.read(energy)
+    asked = [one.request for one in bench.log]
+    assert asked[0] == asked[-1]
+    assert asked[0] not in asked[1:-1]
+    told = dict(bench.log[-1].held)
+    point = bench.profiles[0].points[batch.points[0]]
+    assert Decimal(str(batch.values[0])).scaleb(point.exponent) == Decimal(told[point.name])
+    assert (await device.read(other)).points == other.points
+    assert len(bench.log) == len(asked) + 1  # whoever has answered is asked straight away
+
+
+@virtual
 async def test_a_refusal_that_was_meant_for_another_request_costs_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench([three()])
     meter = bench.placed[0].station

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from hil.bench import adapter, collect, dead, pipeline, reference, startup, wire
+from hil.bench import adapter, collect, dead, mixed, pipeline, reference, startup, wire
 from hil.bench.measure import bytecode_kept, machine
 from hil.bench.table import table
 from hil.broker import BrokerError
@@ -162,6 +162,12 @@ def _adapter(options: argparse.Namespace) -> dict[str, object]:
     return {"adapter": [asdict(one) for one in found]}
 
 
+def _mixed(options: argparse.Namespace) -> dict[str, object]:
+    found = mixed.run(options.seconds, options.seed)
+    _say(options, mixed.rows(found))
+    return {"mixed": asdict(found)}
+
+
 def _help(options: argparse.Namespace) -> dict[str, object]:
     lines = (["--help"], ["run", "--help"], ["version"])
     found = [startup.run(words, options.runs) for words in lines]
@@ -203,7 +209,7 @@ def _parser() -> argparse.ArgumentParser:
     lines.add_argument("--seconds", type=float, default=5.0, help="of one run")
     lines.add_argument("--runs", type=int, default=3)
     lines.add_argument("--tmodbus-python", help="interpreter (3.12 or later) that has tmodbus and serialx")
-    for verb in (pipe, feed, died, lines, start, adapter.add_verb(verbs)):
+    for verb in (pipe, feed, died, lines, start, adapter.add_verb(verbs), mixed.add_verb(verbs)):
         verb.add_argument("--json", action="store_true", help="one object on standard output")
     return parser
 
@@ -223,6 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "dead": _dead,
         "wire": _wire,
         "adapter": _adapter,
+        "mixed": _mixed,
         "help": _help,
     }
     try:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hil.bench import dead, wire
+from hil.bench import dead, mixed, wire
 from hil.bench.measure import cpu_s, median, peak_mib, usage
 from hil.bench.stored import FirstReading, Stored, stored
 from hil.bench.table import table
@@ -147,3 +147,24 @@ def test_the_wire_bench_runs_each_client_that_is_there_and_names_those_that_are_
             assert figures.inside_silence > 0, "it keeps no silence, and the bench has to see it"
         else:
             assert figures.inside_silence == 0
+
+
+def test_a_mixed_line_is_judged_by_its_log() -> None:
+    def row(start_ms: int, request: str, device: str | None, baud: int, *, inside: bool = False) -> dict[str, Any]:
+        start_ns = start_ms * 1_000_000
+        end_ns = start_ns + 10_000_000
+        return {
+            "start_ns": start_ns, "end_ns": end_ns, "reply_end_ns": None if device is None else end_ns + 40_000_000,
+            "request": request, "device": device, "baud": baud, "parity": "N" if baud == 9600 else "E",
+            "inside_silence": inside, "held": {} if device is None else {"voltage": "230"},
+        }  # fmt: skip
+
+    log = [
+        row(0, "01", "a", 9600), row(100, "68", "m", 2400), row(200, "01", None, 9600),
+        row(990, "01", "a", 9600, inside=True),
+    ]  # fmt: skip
+    found = mixed.judge(log)
+    assert (found.exchanges, found.changes_s, found.inside_silence) == (4, 2.0, 1)
+    assert found.answered == {"a": pytest.approx(2 / 3), "m": 1.0}
+    assert found.gap_s == {"a": pytest.approx(0.99), "m": 0.0}
+    assert found.share == pytest.approx(0.16)

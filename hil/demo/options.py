@@ -30,10 +30,10 @@ def parse(argv: list[str], fresh_seed: int) -> Options:
     """Read the command line; argparse ends the process with status 2 on words it does not know."""
     parser = argparse.ArgumentParser(
         prog="deploy/demo",
-        description="Show a simulated site end to end: meters on two virtual RS-485 lines, the agent, an MQTT broker "
-        "and the collector, which verifies every reading. Nothing stays behind but the virtual environment.",
-        epilog="Exit status: 0 when readings of every living device were verified and receipted, 1 when not, "
-        "69 when something is missing, 130 after Ctrl-C before the first verified reading.",
+        description="Show a simulated site end to end: devices and meters on five virtual lines, the agent, an MQTT "
+        "broker and the collector, which verifies every reading. Nothing stays behind but the virtual environment.",
+        epilog="Exit status: 0 when every living device has verified and receipted readings as it told them, 1 when "
+        "not, 69 when something is missing, 130 after Ctrl-C before the first verified reading.",
     )
     parser.add_argument("--seconds", type=float, metavar="N", help="end after N seconds (default: run until Ctrl-C)")
     parser.add_argument("--json", action="store_true", help="print one summary object on standard output")

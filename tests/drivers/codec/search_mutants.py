@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, TypeVar
 
 from drivers.codec.framing import Frame, Noise
 from drivers.codec.searched import Form, Look, SearchDecoder
+from tests.drivers.codec.rounds import rounds
 
 F = TypeVar("F", bound=Frame)
 
-ROUNDS = int(os.environ.get("TIDEGATE_FUZZ_ROUNDS", "3000"))
+ROUNDS = rounds(3000)
 
 
 class Deaf(SearchDecoder[F]):

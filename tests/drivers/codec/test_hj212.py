@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import replace
 from random import Random
@@ -17,10 +16,11 @@ from drivers.codec.framing import Noise, NoiseReason
 from drivers.codec.hj212 import Edition, Hj212Frame, Rules, crc, encode, stream_decoder
 from drivers.codec.hj212_segment import DATA_ANSWER, EXECUTED, Segment, answer, compose, joined, later, parse, split
 from drivers.codec.searched import Form, Look, SearchDecoder
-from tests.drivers.codec.search_mutants import MUTANTS, ROUNDS, mangled
+from tests.drivers.codec.rounds import rounds
+from tests.drivers.codec.search_mutants import MUTANTS, mangled
 
 SEED = 20251124
-MUTATED = 1_000_000 if os.environ.get("TIDEGATE_LONG") else 8 * ROUNDS
+MUTATED = rounds(24_000)
 STANDARD = Rules(small_letters=False)
 
 

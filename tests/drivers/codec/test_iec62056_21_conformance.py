@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,9 +18,10 @@ from drivers.codec.iec62056_21_data import parse_data, parse_obis
 from drivers.codec.iec62056_21_reply import IecReplyDecoder
 from drivers.codec.seven_bit import seven_bits, with_parity
 from tests.drivers.codec.broken_copy import Change, broken_copy
+from tests.drivers.codec.rounds import rounds
 
 SEED = 20251124
-ROUNDS = int(os.environ.get("TIDEGATE_FUZZ_ROUNDS", "15000"))
+ROUNDS = rounds(15000)
 MODULE = "drivers.codec.iec62056_21"
 LONGEST = 512  # bytes of the longest message, for the checks; a readout may have far more
 _FILE = Path(__file__).parents[2] / "vectors" / "iec62056_21" / "frames.json"

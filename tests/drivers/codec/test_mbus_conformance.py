@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,9 +27,10 @@ from drivers.codec.mbus import (
 from drivers.codec.mbus_record import parse_records
 from drivers.errors import FrameError
 from tests.drivers.codec.broken_copy import Change, broken_copy
+from tests.drivers.codec.rounds import rounds
 
 SEED = 20251124
-ROUNDS = int(os.environ.get("TIDEGATE_FUZZ_ROUNDS", "15000"))
+ROUNDS = rounds(15000)
 MODULE = "drivers.codec.mbus"
 _FILE = Path(__file__).parents[2] / "vectors" / "mbus" / "frames.json"
 WIRES = {

@@ -6,7 +6,6 @@ The judge is the standard's own rule, written out here: start bytes, length, end
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -18,8 +17,9 @@ from drivers.codec import cjt188, dlt645
 from drivers.codec.dlt645 import Edition
 from drivers.codec.framing import Decoder, Noise
 from drivers.decode import decode_exchange
+from tests.drivers.codec.rounds import rounds
 
-ROUNDS = int(os.environ.get("TIDEGATE_FUZZ_ROUNDS", "12000"))
+ROUNDS = rounds(12000)
 _FOLDER = Path(__file__).parents[2] / "vectors"
 _VECTORS: list[dict[str, Any]] = [
     vector

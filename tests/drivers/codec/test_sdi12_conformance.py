@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from random import Random
 from typing import Any
 
@@ -14,9 +13,10 @@ from drivers.codec.framing import Noise, NoiseReason
 from drivers.codec.sdi12 import LONGEST, Sdi12Decoder, Sdi12Frame, command, crc_characters
 from drivers.codec.seven_bit import seven_bits, with_parity
 from tests.drivers.codec.broken_copy import Change, broken_copy
+from tests.drivers.codec.rounds import rounds
 
 SEED = 20251124
-ROUNDS = int(os.environ.get("TIDEGATE_FUZZ_ROUNDS", "15000"))
+ROUNDS = rounds(15000)
 CHECKSUM, SDI12 = "drivers.codec.checksum", "drivers.codec.sdi12"
 PUBLISHED = (
     # SDI-12 specification, version 1.4, 4.4.12.3: address, values, CRC

@@ -11,7 +11,7 @@ from hil.broker import Broker
 from hil.ledger import committed_blocks, compare
 from hil.process import wait_until
 from hil.site_file import BusEntry, DeviceEntry, Sealing
-from hil.stage import Stage, tidegate
+from hil.stage import Stage, pending_blocks, tidegate
 
 pytestmark = [pytest.mark.upstream, pytest.mark.timeout(120)]
 
@@ -36,7 +36,7 @@ def test_a_broker_url_is_all_that_changes(broker: Broker, tmp_path: Path) -> Non
             stage.start_agent()
             assert wait_until(lambda: committed_blocks(stage.outbox_db) > before + 4, 20), stage.agent.last_words()  # noqa: B023
             if url:
-                assert wait_until(lambda: stage.pending() == 0, 30, 0.3), stage.agent.last_words()
+                assert wait_until(lambda: pending_blocks(stage.site) == 0, 30, 0.3), stage.agent.last_words()
             assert stage.agent.stop() == 0
         assert compare(stage.outbox_db, stage.collector_db).exactly_once
         proof = tidegate("verify", stage.collector_db, "--trust", stage.trust_file)

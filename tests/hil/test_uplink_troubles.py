@@ -16,7 +16,7 @@ from hil.ledger import committed_blocks, committed_readings, compare
 from hil.pki import Authority
 from hil.process import wait_until
 from hil.site_file import BusEntry, DeviceEntry, Sealing
-from hil.stage import Stage, tidegate
+from hil.stage import Stage, pending_blocks, tidegate
 
 pytestmark = [pytest.mark.upstream, pytest.mark.timeout(240)]
 
@@ -84,7 +84,7 @@ def assert_says(site: Site, code: str) -> None:
 
 def assert_all_arrived(site: Site) -> None:
     stage = site.stage
-    assert wait_until(lambda: stage.pending() == 0, 60, 0.5), site.told()
+    assert wait_until(lambda: pending_blocks(stage.site) == 0, 60, 0.5), site.told()
     stage.agent.stop()
     ledger = compare(stage.outbox_db, stage.collector_db)
     assert ledger.committed > 0
@@ -101,7 +101,7 @@ def test_a_publish_that_the_brokers_rules_refuse(
     site.write(broker.url)
     site.stage.start_agent()
     assert_says(site, "uplink-publish-denied")
-    assert committed_blocks(site.stage.outbox_db) == site.stage.pending()
+    assert committed_blocks(site.stage.outbox_db) == pending_blocks(site.stage.site)
     broker.allow("topic readwrite tidegate/#")
     assert_all_arrived(site)
 
@@ -126,7 +126,9 @@ def test_a_black_holed_connection(make_broker: Callable[..., Broker], make_site:
     site.stage.start_collector()
     site.write(broker.url)
     site.stage.start_agent()
-    assert wait_until(lambda: bool(site.stage.pending() == 0 and committed_blocks(site.stage.outbox_db)), 20)
+    assert wait_until(
+        lambda: bool(pending_blocks(site.stage.site) == 0 and committed_blocks(site.stage.outbox_db)), 20
+    )
     broker.freeze()
     assert_says(site, "uplink-broker-silent")
     broker.thaw()
@@ -149,4 +151,4 @@ def test_an_expired_client_certificate_is_named_with_its_date(
     site.stage.start_agent()
     assert_says(site, "uplink-certificate-expired")
     assert dt.datetime.now(dt.UTC).strftime("%Y-%m-") in site.sentences()  # noqa: TID251
-    assert committed_blocks(site.stage.outbox_db) == site.stage.pending()
+    assert committed_blocks(site.stage.outbox_db) == pending_blocks(site.stage.site)

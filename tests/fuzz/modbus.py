@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Final
 
@@ -48,6 +48,25 @@ def rtu_frame(unit: int, pdu: bytes) -> bytes:
     return body + checksums.modbus(body)
 
 
+Judge = Callable[[int, bytes], None]
+Function = Callable[[bytes], int]
+
+
+def _by_function(
+    first: Judge, replies: Sequence[Judge], values: Sequence[Judge], function_of: Function
+) -> list[Judge]:
+    """Judges of all frames, of replies to a request of the very function that came, to any other, and of values."""
+
+    def fitting(judges: Sequence[Judge]) -> Judge:
+        known = {pdu[0]: judge for pdu, judge in zip(_PDUS, judges, strict=True)}
+        return lambda cutting, wire: known.get(function_of(wire) & 0x7F, judges[0])(cutting, wire)
+
+    def any_other(cutting: int, wire: bytes) -> None:
+        replies[len(wire) % len(replies)](cutting, wire)
+
+    return [first, fitting(replies), fitting(replies), any_other, fitting(values)]
+
+
 def _rtu_sound(frame: Any) -> bool:
     raw = frame.raw
     fits = 4 <= len(raw) <= 256 and checksums.modbus(raw[:-2]) == raw[-2:]
@@ -80,9 +99,9 @@ def _short(judge: Values) -> Callable[[int, bytes], None]:
 def rtu() -> Target:
     """RTU: a stream, replies to ten requests, and what one of them tells."""
     tally = Tally()
-    judges: list[Callable[[int, bytes], None]] = [
-        Stream(decoder=RtuStreamDecoder, honest=_rtu_sound, longest_bytes=256, tally=tally)
-    ]
+    first = Stream(decoder=RtuStreamDecoder, honest=_rtu_sound, longest_bytes=256, tally=tally)
+    replies: list[Judge] = []
+    values: list[Judge] = []
     for pdu in _PDUS:
         request = rtu_frame(_UNIT, pdu)
 
@@ -92,11 +111,11 @@ def rtu() -> Target:
         def decoder(request: bytes = request) -> RtuReplyDecoder:
             return RtuReplyDecoder(request)
 
-        judges.append(Stream(decoder=decoder, honest=honest, longest_bytes=256, tally=tally))
-        judges.append(_short(Values(protocol="modbus-rtu", vouched=_rtu_vouched, request=request, tally=tally)))
+        replies.append(Stream(decoder=decoder, honest=honest, longest_bytes=256, tally=tally))
+        values.append(_short(Values(protocol="modbus-rtu", vouched=_rtu_vouched, request=request, tally=tally)))
     files = ("modbus/exchanges.json", "modbus/writes.json")
-    replies = [rtu_frame(_UNIT, reply) for reply in _replies()]
-    seeds = [*wires(*files, protocol="modbus-rtu"), *replies]
+    seeds = [*wires(*files, protocol="modbus-rtu"), *(rtu_frame(_UNIT, reply) for reply in _replies())]
+    judges = _by_function(first, replies, values, lambda wire: wire[1] if len(wire) > 1 else 0)
     return Target(name="modbus-rtu", judges=judges, seeds=seeds, mend=_rtu_mend, longest_bytes=600, tally=tally)
 
 
@@ -136,12 +155,17 @@ def _ascii_mend(wire: bytes, dice: Random) -> bytes:
     return ascii_frame(body[0], body[1:]) if len(body) > 1 else ascii_frame(_UNIT, b"\x83\x02")
 
 
+def _ascii_function(wire: bytes) -> int:
+    digits = wire[3:5]
+    return int(digits, 16) if len(digits) == 2 and not set(digits) - set(b"0123456789ABCDEF") else 0
+
+
 def ascii_() -> Target:
     """ASCII: a stream, replies, and what they tell."""
     tally = Tally()
-    judges: list[Callable[[int, bytes], None]] = [
-        Stream(decoder=AsciiStreamDecoder, honest=_ascii_sound, longest_bytes=513, tally=tally)
-    ]
+    first = Stream(decoder=AsciiStreamDecoder, honest=_ascii_sound, longest_bytes=513, tally=tally)
+    replies: list[Judge] = []
+    values: list[Judge] = []
     for pdu in _PDUS:
         request = ascii_frame(_UNIT, pdu)
 
@@ -151,8 +175,9 @@ def ascii_() -> Target:
         def decoder(request: bytes = request) -> AsciiReplyDecoder:
             return AsciiReplyDecoder(request)
 
-        judges.append(Stream(decoder=decoder, honest=honest, longest_bytes=513, tally=tally))
-        judges.append(Values(protocol="modbus-ascii", vouched=_ascii_vouched, request=request, tally=tally))
+        replies.append(Stream(decoder=decoder, honest=honest, longest_bytes=513, tally=tally))
+        values.append(Values(protocol="modbus-ascii", vouched=_ascii_vouched, request=request, tally=tally))
+    judges = _by_function(first, replies, values, _ascii_function)
     seeds = [*wires("modbus/ascii.json"), *(ascii_frame(_UNIT, reply) for reply in _replies())]
     return Target(name="modbus-ascii", judges=judges, seeds=seeds, mend=_ascii_mend, longest_bytes=1200, tally=tally)
 
@@ -181,9 +206,9 @@ def _tcp_mend(wire: bytes, dice: Random) -> bytes:
 def tcp() -> Target:
     """TCP: a stream, replies, and what they tell."""
     tally = Tally()
-    judges: list[Callable[[int, bytes], None]] = [
-        Stream(decoder=TcpStreamDecoder, honest=_tcp_sound, longest_bytes=260, tally=tally)
-    ]
+    first = Stream(decoder=TcpStreamDecoder, honest=_tcp_sound, longest_bytes=260, tally=tally)
+    replies: list[Judge] = []
+    values: list[Judge] = []
     for pdu in _PDUS:
         request = tcp_frame(1, _UNIT, pdu)
 
@@ -194,9 +219,10 @@ def tcp() -> Target:
         def decoder(request: bytes = request) -> TcpReplyDecoder:
             return TcpReplyDecoder(request)
 
-        judges.append(Stream(decoder=decoder, honest=honest, longest_bytes=260, tally=tally))
-        judges.append(Values(protocol="modbus-tcp", vouched=_tcp_vouched, request=request, tally=tally))
+        replies.append(Stream(decoder=decoder, honest=honest, longest_bytes=260, tally=tally))
+        values.append(Values(protocol="modbus-tcp", vouched=_tcp_vouched, request=request, tally=tally))
     published = [bytes.fromhex(vector["response"]) for vector in vectors("modbus/exchanges.json")
                  if vector["protocol"] == "modbus-tcp" and vector["response"]]  # fmt: skip
+    judges = _by_function(first, replies, values, lambda wire: wire[7] if len(wire) > 7 else 0)
     seeds = [*published, *(tcp_frame(1, _UNIT, reply) for reply in _replies())]
     return Target(name="modbus-tcp", judges=judges, seeds=seeds, mend=_tcp_mend, longest_bytes=600, tally=tally)

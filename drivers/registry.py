@@ -18,6 +18,7 @@ from drivers.listening import FrameListener, Listening
 from drivers.profile import Framing, LineSettings, Profile
 from drivers.profile_fields import hint
 from drivers.scan.probe import Prober
+from drivers.scan.unasked import UnaskedProber
 from drivers.wire_protocol import AnyLink as AnyLink  # noqa: PLC0414 - callers find it here
 from drivers.wire_protocol import LinkedDevice, Placed, WireProtocol
 
@@ -60,10 +61,29 @@ def find_protocol(name: str, where: str) -> WireProtocol:
     return protocol
 
 
-def probers() -> tuple[Prober, ...]:
-    """Load what every protocol offers to be scanned for, in the order of the table."""
-    found = (find_protocol(name, name).prober for name in _PROTOCOLS)
-    return tuple(prober for prober in found if prober is not None)
+def probers(only: tuple[str, ...] = ()) -> tuple[Prober, ...]:
+    """Load what every protocol offers to be scanned for, in the order of the table; who speaks unasked comes last.
+
+    Args:
+        only: beginnings of the names of protocols; all if empty.
+    """
+    chosen = [find_protocol(name, name) for name in _PROTOCOLS if not only or name.startswith(only)]
+    found = tuple(one.prober for one in chosen if one.prober is not None)
+    hearing = unasked_prober(only)
+    return (*found, hearing) if hearing is not None else found
+
+
+def unasked_prober(only: tuple[str, ...] = ()) -> UnaskedProber | None:
+    """Make what hears those who speak by themselves; None if no such protocol begins like one of ``only``."""
+    chosen = [name for name in _PROTOCOLS if not only or name.startswith(only)]
+    offered = {name: one for name in chosen if (one := find_protocol(name, name).unasked) is not None}
+    return UnaskedProber(offered, listeners) if offered else None
+
+
+def scanned_protocols() -> tuple[str, ...]:
+    """Give the protocols whose devices a scan finds, in the order of the table."""
+    both = ((name, find_protocol(name, name)) for name in _PROTOCOLS)
+    return tuple(name for name, one in both if one.prober is not None or one.unasked is not None)
 
 
 def find_listening(name: str) -> Listening | None:

@@ -170,6 +170,15 @@ class SettableClock(Protocol):
 
 
 @runtime_checkable
+class SessionDevice(Protocol):
+    """A device that keeps a session with us from read to read."""
+
+    async def release(self) -> None:
+        """End the session, if there is one; whatever the device answers. LinkDownError if the line is gone."""
+        ...
+
+
+@runtime_checkable
 class Controllable(Protocol):
     """A device with outputs that a command may switch, as far as its profile allows. Optional beside ``Device``."""
 

@@ -16,6 +16,7 @@ from drivers.link_counters import LinkCounters
 from drivers.profile import Example, Framing, LineSettings, NamedLocation, Point, Profile
 from drivers.profile_fields import hint
 from drivers.scan.probe import Prober
+from drivers.scan.unasked import Unasked
 from drivers.sources import Device, Line
 
 
@@ -134,7 +135,8 @@ class WireProtocol:
         request_decoders: the same for requests that say something without a reply.
         address: gives the one way to write an address, or raises ValueError with what is wrong about it in one
             sentence; None where devices have a number (``unit``).
-        prober: how ``tidegate scan`` finds its devices; None if it does not.
+        prober: how ``tidegate scan`` finds its devices; None if it does not ask for them.
+        unasked: how it hears its devices, if they speak by themselves.
         clock_ways: words that ``[clock]`` of its profiles may name; none where it cannot set a clock.
         check_control: raises ProfileError for a control that it cannot write; None where it writes none.
         listening: module with ``LISTENING`` (``drivers.listening``), loaded when a line is listened to; may be empty.
@@ -147,6 +149,7 @@ class WireProtocol:
     request_decoders: Mapping[str, RequestReader] = field(default_factory=dict)
     address: Callable[[str], str] | None = None
     prober: Prober | None = None
+    unasked: Unasked | None = None
     clock_ways: frozenset[str] = frozenset()
     check_control: Callable[[Point, Profile], None] | None = None
     listening: str = ""

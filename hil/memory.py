@@ -37,6 +37,7 @@ class LineStream:
         self._arrived = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._down = False
+        self._plan()  # somebody may speak by himself
 
     async def read(self) -> bytes:
         """Wait for at least one byte; give all that are there. LinkDownError when the adapter is gone."""

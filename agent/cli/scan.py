@@ -25,9 +25,10 @@ _HELP = N_("""Find devices on a line without knowing protocol, speed, parity or 
   tidegate scan rs485-a --protocol dlt645 --protocol mbus
   tidegate scan rs485-a --resume --deep
 
-Modbus, DL/T 645, CJ/T 188, M-Bus and IEC 62056-21 are tried, likely settings first; --deep goes through all that is
-left, once more and patiently. Ctrl-C keeps what was found, --resume goes on there. On a line that is in production it
-asks for --yes and lets the agent poll in between. Then: tidegate add rs485-a --scan
+Modbus, DL/T 645, CJ/T 188, M-Bus, IEC 62056-21, SML and DLMS are tried, and whoever speaks by itself is listened for,
+likely settings first; --deep goes through all that is left, once more and patiently. Ctrl-C keeps what was found,
+--resume goes on there. On a line that is in production it asks for --yes and lets the agent poll in between.
+Then: tidegate add rs485-a --scan
 """)
 
 
@@ -105,7 +106,11 @@ def _answer(session: Session, work: Work, announced_s: float, *, stopped: bool) 
     progress = search.progress
     if progress.sightings:
         session.out.table(found_rows(progress, work.proposals, work.known), right=(0, 3))
-    if search.stage is not None:
+    if search.hushed:
+        session.out.note(
+            _("Somebody talks on this line, so nothing was asked: who speaks by itself was listened for.")
+        )
+    elif search.stage is not None:
         session.out.note(
             _("Not all was searched; go on with: tidegate scan {line} --resume").format(line=target.bus.name)
         )

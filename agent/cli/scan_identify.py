@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from agent.config import SiteDevice
 from drivers.clock import Clock
 from drivers.decode import decode_exchange
-from drivers.profile import Framing, LineSettings, Profile
+from drivers.profile import Example, Framing, LineSettings, Profile
 from drivers.profile_point import MODBUS
-from drivers.registry import build_device
+from drivers.registry import build_device, find_protocol, unasked_prober
 from drivers.scan.face import ScanFace
 from drivers.scan.line import ScanLine
 from drivers.scan.propose import Proposal, propose
+from drivers.scan.propose_heard import propose_heard
 from drivers.scan.propose_meter import propose_meter
 from drivers.scan.sighting import Sighting, Spot
 from drivers.scan.timing import PATIENCE_S
-from drivers.sources import Device
+from drivers.scan.unasked import Introduced
+from drivers.sources import Device, SessionDevice
 
 _OVER_MODBUS = frozenset((MODBUS, "sunspec"))
 
@@ -31,11 +33,15 @@ async def identify(
     patience_s: float = PATIENCE_S,
 ) -> tuple[Proposal, ...]:
     """Propose profiles for the device that was sighted; LinkDownError if the port is gone."""
+    hearing = unasked_prober((one.protocol,))
+    introduced = None if hearing is None else hearing.introduced(one.protocol, one.frame)
+    if introduced is not None:
+        return _heard(one, profiles, introduced)
     face = ScanFace(line, one.line, patience_s=patience_s, name=port)
     by_number = isinstance(one.address, int)
 
     def make(profile: Profile) -> Device:
-        return build_device(
+        device = build_device(
             profile.protocol,
             index=0,
             unit=one.address if isinstance(one.address, int) else 0,
@@ -46,6 +52,9 @@ async def identify(
             framing=Framing.RTU if by_number else None,
             settings=one.line,
         )
+        if isinstance(device, SessionDevice):  # what was answered in one session does not hold in the next
+            device.use(ScanFace(line, one.line, patience_s=patience_s, name=port))
+        return device
 
     if isinstance(one.address, int):
         return await propose(profiles, unit=one.address, settings=one.line, line=face, make_device=make)
@@ -56,6 +65,20 @@ async def identify(
         family=one.family,
         said=_said(one),
         make_device=make,
+    )
+
+
+def _heard(one: Sighting, profiles: Sequence[Profile], introduced: Introduced) -> tuple[Proposal, ...]:
+    """Propose profiles for one that speaks by itself, by what it was heard to say."""
+    covered = find_protocol(one.protocol, one.protocol).covered
+    example = Example(source="", request=b"", reply=one.frame, expect=())
+    return propose_heard(
+        profiles,
+        protocol=one.protocol,
+        settings=one.line,
+        family=one.family,
+        said={**_said(one), **introduced.said},
+        take_values=lambda profile: covered(profile, example),
     )
 
 

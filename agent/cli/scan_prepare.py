@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from agent.cli.lines import Target
+from agent.cli.lines import Target, in_production
 from agent.cli.scan_identify import spot_of, spots_of
 from agent.cli.scan_record import Proposals, read_record
 from agent.cli.scan_text import Ticker
-from agent.cli.scan_work import Wishes, Work
+from agent.cli.scan_work import SLICE_S, Wishes, Work
 from agent.cli.session import Session
 from agent.clock import SystemClock, TimerfdPause
 from agent.errors import AgentError
@@ -19,7 +20,7 @@ from agent.finding import Finding
 from agent.language import _
 from drivers.profile import LineSettings, Profile
 from drivers.profile_load import builtin_roots, find_profile, list_profiles, read_profile
-from drivers.registry import probers
+from drivers.registry import probers, scanned_protocols
 from drivers.scan.plan import factory_places, make_plan
 from drivers.scan.record import RecordError
 from drivers.scan.search import Search
@@ -68,6 +69,7 @@ def prepare(session: Session, target: Target, asked: Asked) -> Work:
         bauds=asked.bauds,
         units=_units(asked.units) if asked.units else (),
         deep=asked.deep,
+        most_listen_s=SLICE_S if in_production(target) else math.inf,
     )
     record = Path(asked.state) if asked.state else record_path(session, bus.port)
     progress, proposals = _earlier(session, record) if asked.resume else (None, {})
@@ -128,14 +130,11 @@ class WishError(AgentError):
 
 
 def _meant(asked: Asked) -> Sequence[Prober]:
-    known = probers()
-    if not asked.protocols:
-        return known
+    known = scanned_protocols()
     for name in asked.protocols:
-        if not any(prober.protocol.startswith(name) for prober in known):
-            words = ", ".join(prober.protocol for prober in known)
-            raise WishError(Finding(code="no-such-protocol", params={"value": name, "known": words}))
-    return [prober for prober in known if prober.protocol.startswith(asked.protocols)]
+        if not any(protocol.startswith(name) for protocol in known):
+            raise WishError(Finding(code="no-such-protocol", params={"value": name, "known": ", ".join(known)}))
+    return probers(asked.protocols)
 
 
 def _known(target: Target) -> tuple[Place, ...]:

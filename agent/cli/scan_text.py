@@ -36,6 +36,8 @@ def duration(seconds: float) -> str:
 
 def stage_name(stage: Stage) -> str:
     """Say what a stage looks for."""
+    if stage.listens:
+        return _("listening for devices that speak by themselves")
     names = {
         Rank.KNOWN: _("devices of the site"),
         Rank.FACTORY: _("factory settings"),
@@ -123,6 +125,8 @@ def found_rows(progress: Progress, proposals: Proposals, names: Mapping[Spot, st
 
 
 def _answers(one: Sighting) -> str:
+    if not one.slowest_s:
+        return _("speaks by itself")
     return _("{whole} of {tries}, {fastest} to {slowest} ms").format(
         whole=one.whole, tries=one.tries, fastest=round(one.fastest_s * 1000), slowest=round(one.slowest_s * 1000)
     )
@@ -190,7 +194,7 @@ def result_of(
     progress = search.progress
     return {
         "port": port,
-        "finished": search.stage is None,
+        "finished": search.stage is None and not search.hushed,
         "probes": progress.probes,
         "announced_s": round(announced_s, 1),
         "took_s": round(took_s, 1),

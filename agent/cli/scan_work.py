@@ -18,17 +18,19 @@ from drivers.errors import LinkDownError
 from drivers.profile import Profile
 from drivers.registry import open_stream
 from drivers.scan.line import ScanLine, SettingRefusedError
-from drivers.scan.probe import Prober
+from drivers.scan.probe import Ask, Prober, Verdict
 from drivers.scan.propose import Proposal
 from drivers.scan.search import Search
 from drivers.scan.sighting import Sighting, Spot
 from drivers.scan.timing import PATIENCE_S
+from drivers.scan.unasked import UNASKED
 from drivers.scan.walk import hear, step
 
 SLICE_S: Final = 4.0
 REST_S: Final = 2.0
 _SAVE_EVERY_S: Final = 5.0
 _NETWORK_S: Final = 0.1  # what a device server's network may add to an answer
+_ANYBODY: Final = Ask(address="", request=b"")
 _FEW_BYTES: Final = 3  # an unbiased line makes a glitch now and then
 
 
@@ -76,6 +78,7 @@ class Work:
     known: Mapping[Spot, str] = field(default_factory=dict)
     took_s: float = 0.0
     _saved_s: float = 0.0
+    _talk: Finding | None = None
 
     async def run(self) -> None:
         """Search to the end, or until enough was found.
@@ -95,6 +98,8 @@ class Work:
                 first = False
                 if shared and not self._is_over():
                     await asyncio.sleep(REST_S)
+            if self._talk is not None and not self.search.progress.sightings:
+                raise LineError(self._talk)
         finally:
             self._save()
 
@@ -102,7 +107,8 @@ class Work:
         search, enough = self.search, self.wishes.stop_after
         if not search.is_between or self._unnamed():
             return False
-        return search.stage is None or bool(enough and len(search.progress.sightings) >= enough)
+        found = len(search.progress.sightings)
+        return search.stage is None or bool(enough and found >= enough) or bool(search.hushed and found)
 
     async def _slice(self, *, listen: bool, seconds: float) -> None:
         bus = self.target.bus
@@ -141,14 +147,21 @@ class Work:
             await hear(owed, line, self.probers[owed.protocol])
 
     async def _listen(self, line: ScanLine) -> None:
-        heard = await line.listen(self.target.bus.line, self.wishes.listen_s) if self.wishes.listen_s else b""
-        if len(heard) > _FEW_BYTES and not self.wishes.anyway:
-            params: dict[str, str | int] = {
-                "port": self.target.bus.port,
-                "bytes": len(heard),
-                "seconds": f"{self.wishes.listen_s:g}",
-            }
-            raise LineError(Finding(code="line-not-silent", params=params))
+        """Hear whether others talk: if somebody asks there, leave it; else go on listening for who speaks unasked."""
+        heard = b""
+        if self.wishes.listen_s:
+            heard = (await line.listen(self.target.bus.line, self.wishes.listen_s)).data
+        if len(heard) <= _FEW_BYTES or self.wishes.anyway:
+            return
+        params: dict[str, str | int] = {
+            "port": self.target.bus.port,
+            "bytes": len(heard),
+            "seconds": f"{self.wishes.listen_s:g}",
+        }
+        self._talk = Finding(code="line-not-silent", params=params)
+        told = self.probers[UNASKED].hear(_ANYBODY, heard)
+        if (told.verdict is Verdict.STRANGER and not told.then) or not self.search.hush():
+            raise LineError(self._talk)
 
     def _unnamed(self) -> Sighting | None:
         return next(

@@ -29,6 +29,7 @@ from drivers.protocols.dlms_place import (
     read_address,
 )
 from drivers.protocols.dlms_push_told import meter_time
+from drivers.protocols.dlms_scan import DlmsProber
 from drivers.protocols.dlms_talk import Talk
 from drivers.protocols.dlms_values import Scaling, quantity, scaling_of
 from drivers.sources import Read
@@ -97,6 +98,10 @@ class DlmsDevice:
             statuses=tuple([int(status) for _, status in both]),
             device_times=tuple([_device_time(row, taken, self._zone) for row in rows]),
         )
+
+    async def release(self) -> None:
+        """End the connection, if there is one; as ``SessionDevice`` says."""
+        await self._talk.close()
 
     async def probe(self) -> None:
         """Ask for the first attribute, or associate. A refusal counts as life. Raises like ``read``."""
@@ -172,6 +177,7 @@ PROTOCOLS: Final[Mapping[str, WireProtocol]] = MappingProxyType({
         covered=covered,
         decoders={"dlms-hdlc": read_hdlc, "dlms-apdu": read_bare},
         address=read_address,
+        prober=DlmsProber(),
         listening="drivers.protocols.dlms_listen",
     ),
 })  # fmt: skip

@@ -17,6 +17,7 @@ from drivers.profile import Example, Profile
 from drivers.protocols.dlms_decode import read_hdlc
 from drivers.protocols.dlms_push_place import check_places, place_of, read_address
 from drivers.protocols.dlms_push_told import understand
+from drivers.protocols.dlms_scan import UNASKED
 from drivers.protocols.listening import ListeningDevice
 from drivers.protocols.telegram import Telegram, groups
 from drivers.wire_protocol import Placed, WireProtocol
@@ -65,5 +66,6 @@ PROTOCOLS: Final[Mapping[str, WireProtocol]] = MappingProxyType({
         covered=covered,
         decoders={"dlms-push": read_hdlc},
         address=read_address,
+        unasked=UNASKED,
     ),
 })  # fmt: skip

@@ -7,6 +7,7 @@ Several segments of a reply are asked for one by one, several blocks of a value 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from drivers.codec.axdr import AxdrError, Data, parse
@@ -22,7 +23,7 @@ from drivers.codec.dlms_apdu import (
 from drivers.codec.dlms_request import LLC, association_request, get_request, next_block
 from drivers.codec.hdlc import FrameKind, HdlcFrame, encode
 from drivers.codec.hdlc_reply import HdlcReplyDecoder, disc, information, ready, snrm
-from drivers.errors import DeviceFailedError, FrameError, RefusedError
+from drivers.errors import DeviceFailedError, FrameError, NoReplyError, RefusedError
 from drivers.protocols.dlms_place import Meter, ObjectPlace
 
 _UA: Final = 0x73
@@ -63,6 +64,7 @@ class Session:
         self._where = where
         self._exchange = exchange
         self.is_open = False
+        self._may_be_held = False  # by the meter: a connection was asked for and not ended
         self._sent = 0
         self._received = 0
         self._invoke = 0
@@ -70,6 +72,15 @@ class Session:
     def lose(self) -> None:
         """Forget the connection, whatever the meter thinks of it."""
         self.is_open = False
+
+    async def close(self) -> None:
+        """End the connection, if the meter may hold one; whatever it says. LinkDownError if the line is gone."""
+        self.is_open = False
+        if not self._may_be_held:
+            return
+        self._may_be_held = False
+        with suppress(NoReplyError, FrameError):
+            await self._unnumbered(disc())
 
     async def open(self) -> None:
         """Connect and associate.
@@ -81,6 +92,7 @@ class Session:
             NoReplyError, LinkDownError: as ``Link.exchange`` says.
         """
         self.is_open = False
+        self._may_be_held = True
         if (await self._unnumbered(snrm())).kind is FrameKind.DM:
             await self._unnumbered(disc())  # it may still hold a connection of before
             if (await self._unnumbered(snrm())).kind is not FrameKind.UA:

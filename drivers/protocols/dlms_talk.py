@@ -49,6 +49,10 @@ class Talk:
         """Forget the association: the line is gone."""
         self._session.lose()
 
+    async def close(self) -> None:
+        """End the connection, if the meter may hold one; LinkDownError as ``Session.close`` says."""
+        await self._session.close()
+
     async def open(self) -> None:
         """Associate anew; raises like ``Session.open``."""
         await self._session.open()

@@ -24,6 +24,7 @@ from drivers.protocols.hj212_decode import read_hj212
 from drivers.protocols.hj212_group import Group, covered, plan, value_of
 from drivers.protocols.hj212_place import ANY, Carrier, check_places, read_address
 from drivers.protocols.hj212_said import Message, Messages
+from drivers.protocols.hj212_scan import UNASKED
 from drivers.sanitize import sanitize
 from drivers.sources import Read
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol, attended
@@ -212,6 +213,7 @@ PROTOCOLS: Final[Mapping[str, WireProtocol]] = MappingProxyType({
         covered=covered,
         decoders={"hj212": read_hj212},
         address=read_address,
+        unasked=UNASKED,
         listening="drivers.protocols.hj212_listen",
     ),
 })  # fmt: skip

@@ -30,6 +30,7 @@ from drivers.nameplate import Nameplate
 from drivers.profile import Example, LineSettings, Parity, Point, Profile
 from drivers.protocols.iec62056_21_decode import read_iec, read_iec_request, said
 from drivers.protocols.iec62056_21_place import ANY, Place, check_places, place_of, read_address
+from drivers.protocols.iec62056_21_push_scan import UNASKED
 from drivers.protocols.iec62056_21_scan import IecProber
 from drivers.protocols.iec62056_21_times import data_set, nameplate, shown_ms, times
 from drivers.sources import Read
@@ -246,6 +247,7 @@ PROTOCOLS: Final = {
         covered=covered,
         decoders={"iec62056-21-push": read_iec},
         address=read_address,
+        unasked=UNASKED,
         listening="drivers.protocols.iec62056_21_listen",
     ),
 }

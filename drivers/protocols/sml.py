@@ -15,6 +15,7 @@ from drivers.named_values import NOTHING, sealed
 from drivers.profile import Example, Profile
 from drivers.protocols.listening import ListeningDevice
 from drivers.protocols.sml_place import ANY, check_places, place_of, read_address
+from drivers.protocols.sml_scan import UNASKED
 from drivers.protocols.sml_told import frames_of, read_sml, told, understand
 from drivers.protocols.telegram import Group, Telegram, groups
 from drivers.wire_protocol import Placed, WireProtocol
@@ -65,6 +66,7 @@ PROTOCOLS: Final[Mapping[str, WireProtocol]] = MappingProxyType({
         covered=covered,
         decoders={"sml": read_sml},
         address=read_address,
+        unasked=UNASKED,
         listening="drivers.protocols.sml_listen",
     ),
 })  # fmt: skip

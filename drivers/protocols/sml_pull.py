@@ -16,6 +16,7 @@ from drivers.errors import RefusedError
 from drivers.nameplate import Nameplate
 from drivers.protocols.sml import USUAL_BYTES, covered, plan
 from drivers.protocols.sml_place import ANY, check_places, read_address
+from drivers.protocols.sml_scan import SmlPullProber
 from drivers.protocols.sml_told import read_sml, understand
 from drivers.protocols.telegram import Telegram
 from drivers.sources import Read
@@ -100,5 +101,6 @@ PROTOCOLS: Final[Mapping[str, WireProtocol]] = MappingProxyType({
         covered=covered,
         decoders={"sml-pull": read_sml},
         address=read_address,
+        prober=SmlPullProber(),
     ),
 })  # fmt: skip

@@ -14,6 +14,8 @@ from drivers.sources import ByteStream
 
 LONGEST_BYTES: Final = 512  # before a request more is a babble; after one it is no answer of a scan
 _FIFO_CHARACTERS: Final = 20  # a UART hands its 16 bytes over when they are full, or four characters after the last
+_MOST_HEARD_BYTES: Final = 65536
+_PAUSE_S: Final = 0.1
 _CHUNK_S: Final = 0.02  # USB adapters deliver in portions, the slowest 16 ms apart
 _NS: Final = 1_000_000_000
 
@@ -111,16 +113,26 @@ class ScanLine:
             took_s=(self._clock.mono_ns() - began_ns) / _NS,
         )
 
-    async def listen(self, line: LineSettings, seconds: float) -> bytes:
-        """Say nothing for ``seconds`` and give what others said."""
+    async def listen(
+        self, line: LineSettings, seconds: float, is_enough: Callable[[bytes], bool] | None = None
+    ) -> Came:
+        """Say nothing for ``seconds``, or until ``is_enough`` in a pause of the others, and give what they said."""
+        began_ns = self._clock.mono_ns()
         await self._set(line)
+        self._stream.discard_input()  # of the setting before
         until_ns = self._clock.mono_ns() + round(seconds * _NS)
+        pause_ns = round(max(_PAUSE_S, 2 * _FIFO_CHARACTERS * line.character_s) * _NS)
         data = b""
-        while self._clock.mono_ns() < until_ns:
-            data += await self._read_until(until_ns)
-        if data:
-            self._busy_ns = self._clock.mono_ns()
-        return data
+        is_new = False
+        while (now_ns := self._clock.mono_ns()) < until_ns:
+            more = await self._read_until(min(until_ns, now_ns + pause_ns))
+            if more:
+                data = (data + more)[-_MOST_HEARD_BYTES:]
+                self._busy_ns = self._clock.mono_ns()
+            elif is_new and is_enough is not None and is_enough(data):
+                break
+            is_new = bool(more)
+        return Came(data=data, stray=b"", answered_s=None, took_s=(self._clock.mono_ns() - began_ns) / _NS)
 
     async def aclose(self) -> None:
         """Release the port."""

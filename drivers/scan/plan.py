@@ -1,10 +1,12 @@
 """In which order a line is searched. Nothing is left out; what is likely comes first.
 
 1. what the site file says stands on this line, 2. factory settings of the profiles, 3. one question to everybody in
-each protocol that has such a one, at likely settings, 4. low Modbus addresses at every speed by parity-blind probes,
-5. questions to everybody at the other settings, 6. low addresses with even parity where the blind ones cannot show
-it, 7. the same for the high addresses, 8. addresses one by one where a question to everybody should have sufficed,
-9. with ``deep``: every address at every speed and parity once more, as patiently as the slowest device wants.
+each protocol that has such a one, at likely settings, 4. a few seconds of listening for those who speak by
+themselves, 5. low Modbus addresses at every speed by parity-blind probes, 6. questions to everybody at the other
+settings, 7. listening there, for ten seconds each, 8. low addresses with even parity where the blind ones cannot show
+it, 9. the same for the high addresses, 10. addresses one by one where a question to everybody should have sufficed,
+11. a minute of listening, 12. with ``deep``: every address at every speed and parity once more, as patiently as the
+slowest device wants.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Ask:
 
     Attributes:
         address: who is asked, as the site file writes it; a pattern where several may be meant.
-        request: the whole frame.
+        request: the whole frame; empty to listen for as long as ``window_s`` says.
         aim: what the protocol is after with it, in a word of its own that it finds again in ``hear``.
         parities: parities of devices that take the request for a good one; empty for that of the line.
         pinned: of a BLIND question, the request that one parity alone takes.
@@ -107,9 +107,11 @@ class Heard:
         raw: all that came after the echo.
         frame: the reply of an ANSWER or the frame of a STRANGER; empty otherwise.
         speaker: who sent the frame, None if that is not known.
+        protocol: of the speaker, if it is not that of the question.
         then: what to ask next because of it, in this order, before all else.
         who: what the speaker says of itself; the same text for the same device, however it was asked.
         family: what it measures, as profiles say it (``class``): water, heat, gas, electricity; empty if unknown.
+        seven_bits: the speaker has seven bits and even parity, whatever the setting of the question.
         answered_s: from the end of the request to the first byte after the echo, None for silence.
         took_s: the whole exchange, silence before it and a change of speed included.
     """
@@ -119,9 +121,11 @@ class Heard:
     raw: bytes = b""
     frame: bytes = b""
     speaker: Address | None = None
+    protocol: str = ""
     then: tuple[Ask, ...] = ()
     who: str = ""
     family: str = ""
+    seven_bits: bool = False
     answered_s: float | None = None
     took_s: float = 0.0
 

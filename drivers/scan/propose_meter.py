@@ -15,11 +15,12 @@ from drivers.errors import DeviceFailedError, FrameError, NoReplyError, RefusedE
 from drivers.profile import LineSettings, Profile
 from drivers.quality import is_good
 from drivers.scan.propose import RECOGNISED, Certainty, MakeDevice, Proposal, keep, shown
+from drivers.sources import Device, SessionDevice
 
 _MOST_READS: Final = 8
-_ENOUGH: Final = (2, 3)  # of what was read has to have a value
-_MOST_SHOWN: Final = 4
-_FACTORY: Final = 0.5
+ENOUGH: Final = (2, 3)  # of what was read has to have a value
+MOST_SHOWN: Final = 4
+FACTORY: Final = 0.5
 
 
 async def propose_meter(
@@ -46,22 +47,31 @@ async def propose_meter(
     Raises:
         LinkDownError: the port is gone.
     """
+    mine, by_family = candidates(profiles, protocol, family, said)
+    found: list[Proposal] = []
+    for profile in mine:
+        proposal = await _try(profile, settings, said, make_device)
+        if proposal is not None:
+            found.append(proposal)
+    return ranked(found, by_family=by_family)[:most]
+
+
+def candidates(
+    profiles: Sequence[Profile], protocol: str, family: str, said: Mapping[str, str]
+) -> tuple[tuple[Profile, ...], bool]:
+    """Give the profiles that the meter may be, those that its mark fits first; and whether its kind chose them."""
     mine = [
         profile
         for profile in profiles
         if profile.protocol == protocol and not profile.controls and _may_be(profile, said)
     ]  # that there is something to switch no reading shows: a person says so
     same = [profile for profile in mine if not family or profile.family == family]
-    found: list[Proposal] = []
-    for profile in sorted(same or mine, key=lambda profile: (not _is_marked(profile, said), profile.id)):
-        proposal = await _try(profile, settings, said, make_device)
-        if proposal is not None:
-            found.append(proposal)
-    found.sort(key=lambda one: (-one.weight, one.profile))
-    return tuple(_with_certainty(found, bool(family and same))[:most])
+    ordered = sorted(same or mine, key=lambda profile: (not is_marked(profile, said), profile.id))
+    return tuple(ordered), bool(family and same)
 
 
-def _is_marked(profile: Profile, said: Mapping[str, str]) -> bool:
+def is_marked(profile: Profile, said: Mapping[str, str]) -> bool:
+    """Tell whether the meter says of itself what this model says."""
     return profile.fingerprint is not None and profile.fingerprint.fits(said)
 
 
@@ -77,6 +87,16 @@ async def _try(
     profile: Profile, settings: LineSettings, said: Mapping[str, str], make_device: MakeDevice
 ) -> Proposal | None:
     device = make_device(profile)
+    try:
+        values = await _read(device)
+    finally:
+        if isinstance(device, SessionDevice):
+            await device.release()
+    return None if values is None else _proposal(profile, values, settings, said)
+
+
+async def _read(device: Device) -> dict[int, tuple[Value, int] | None] | None:
+    """Give value and status of each point that was read; None if the meter answers nothing."""
     values: dict[int, tuple[Value, int] | None] = {}
     for read in tuple(device.reads)[:_MOST_READS]:
         try:
@@ -87,10 +107,20 @@ async def _try(
             if not any(values.values()):
                 return None
             values |= dict.fromkeys(read.points)
+    return values
+
+
+def _proposal(
+    profile: Profile,
+    values: Mapping[int, tuple[Value, int] | None],
+    settings: LineSettings,
+    said: Mapping[str, str],
+) -> Proposal | None:
+    """Make the proposal of what was read; None if too few of it has a value."""
     good = {i: one for i, one in values.items() if one is not None and one[0] is not None and is_good(one[1])}
-    if not good or len(good) * _ENOUGH[1] < len(values) * _ENOUGH[0]:
+    if not good or len(good) * ENOUGH[1] < len(values) * ENOUGH[0]:
         return None
-    marked = _is_marked(profile, said)
+    marked = is_marked(profile, said)
     factory = profile.line == settings
     return Proposal(
         profile=profile.id,
@@ -99,9 +129,15 @@ async def _try(
         factory=factory,
         plausible=len(good),
         tested=len(values),
-        shown=tuple(shown(profile.points[i], *good[i]) for i in sorted(good)[:_MOST_SHOWN]),
-        weight=len(good) + _FACTORY * factory + RECOGNISED * marked,
+        shown=tuple(shown(profile.points[i], *good[i]) for i in sorted(good)[:MOST_SHOWN]),
+        weight=len(good) + FACTORY * factory + RECOGNISED * marked,
     )
+
+
+def ranked(found: Sequence[Proposal], *, by_family: bool) -> tuple[Proposal, ...]:
+    """Give proposals best first, each with how sure it is."""
+    ordered = sorted(found, key=lambda one: (-one.weight, one.profile))
+    return tuple(_with_certainty(ordered, by_family))
 
 
 def _with_certainty(found: Sequence[Proposal], by_family: bool) -> list[Proposal]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from drivers.profile import LineSettings
+from drivers.profile import LineSettings, Parity
 from drivers.scan.probe import Ask, Heard, Manner, Probe, Verdict
 from drivers.scan.sighting import Progress, Sighting
 from drivers.scan.stage import Rank, Stage
@@ -26,6 +26,9 @@ class Search:
         progress: where an earlier search ended; changed in place.
         patience_s: what a slow Modbus device may take before it answers.
         switch_s: what a change of speed or parity costs on this port.
+
+    Attributes:
+        hushed: nothing is asked any more, see ``hush``.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Search:
         self.patience_s = patience_s
         self._switch_s = switch_s
         self.plan = tuple(plan)
+        self.hushed = False
         self._stages = list(plan)
         self._recent: deque[Probe] = deque(maxlen=_RECENT)
         self._cost = Cost()
@@ -114,6 +118,15 @@ class Search:
         changes = sum(bool(self._left(stage)) for stage in self._stages) + _FOR_ONE
         return rest * self._cost.factor + changes * self._switch_s + _FOR_ONE * self.patience_s
 
+    def hush(self) -> bool:
+        """Go on without a word: others talk on the line. Gives whether there is anything to listen for.
+
+        A minute of listening is left out: whoever was just heard speaks more often.
+        """
+        self._stages = [stage for stage in self._stages if stage.listens and stage.rank is not Rank.LISTEN_LONG]
+        self.hushed = True
+        return self.stage is not None
+
     def give_up(self, line: LineSettings) -> None:
         """Ask nothing more at settings that the port does not take."""
         self.progress.refused.append(line)
@@ -176,12 +189,14 @@ class Search:
     def _meet(self, probe: Probe, heard: Heard) -> Sighting | None:
         """Count an answer; give the device if it is a new one."""
         address = probe.address if heard.speaker is None else heard.speaker
-        known = self.progress.find(probe.protocol, address, probe.line)
-        if known is None and self.progress.named(heard.who, probe.line) is not None:
+        protocol = heard.protocol or probe.protocol
+        line = replace(probe.line, data_bits=7, parity=Parity.EVEN) if heard.seven_bits else probe.line
+        known = self.progress.find(protocol, address, line)
+        if known is None and self.progress.named(heard.who, line) is not None:
             return None  # the same one under another address, or by another edition of its protocol
         new = known is None
         if known is None:
-            known = Sighting(protocol=probe.protocol, address=address, line=probe.line)
+            known = Sighting(protocol=protocol, address=address, line=line)
             self.progress.sightings.append(known)
         known.tries += 1
         whole = heard.verdict is Verdict.ANSWER and known.who in ("", heard.who)

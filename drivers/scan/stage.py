@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -20,15 +21,21 @@ class Rank(IntEnum):
     FACTORY = 1
     WILD = 2
     """One question to everybody at a likely setting."""
-    LOW = 3
-    WILD_RARE = 4
-    """The same at less likely settings, or in less likely words."""
-    LOW_EVEN = 5
-    HIGH = 6
-    HIGH_EVEN = 7
-    SWEEP = 8
+    LISTEN = 3
+    """Saying nothing for a few seconds: those who speak by themselves."""
+    LOW = 4
+    WILD_RARE = 5
+    """A question to everybody at less likely settings, or in less likely words."""
+    LISTEN_RARE = 6
+    """Saying nothing at less likely settings, or for those who speak every ten seconds."""
+    LOW_EVEN = 7
+    HIGH = 8
+    HIGH_EVEN = 9
+    SWEEP = 10
     """Every address of a protocol whose devices should have answered a question to everybody."""
-    DEEP = 9
+    LISTEN_LONG = 11
+    """Saying nothing for a minute."""
+    DEEP = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +59,11 @@ class Stage:
         line = self.line
         speed = f"{line.baud}/{line.data_bits}{line.parity.value}{line.stop_bits}"
         return f"{self.rank.name.lower()}/{self.protocol}/{speed}"
+
+    @property
+    def listens(self) -> bool:
+        """Whether nothing is said in it."""
+        return not any(ask.request for ask in self.asks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +93,7 @@ class Wanted:
         bauds: the only speeds to try; empty for all, likely ones first.
         units: the only Modbus addresses to try; empty for all.
         deep: go on with every address at every setting, patiently.
+        most_listen_s: longest time to listen without a word, for a line that others wait for.
     """
 
     known: Sequence[Place] = ()
@@ -89,6 +102,7 @@ class Wanted:
     bauds: Sequence[int] = ()
     units: Sequence[int] = ()
     deep: bool = False
+    most_listen_s: float = math.inf
 
     def known_of(self, protocol: str) -> tuple[Place, ...]:
         """Give the known places of one protocol."""

@@ -36,8 +36,11 @@ async def step(search: Search, line: ScanLine, probers: Mapping[str, Prober]) ->
 
 
 async def hear(probe: Probe, line: ScanLine, prober: Prober) -> Heard:
-    """Send a probe and sort what came."""
+    """Send a probe, or listen, and sort what came."""
     ask = probe.ask
+    if not ask.request:
+        came = await line.listen(probe.line, probe.window_s, lambda data: prober.is_whole(ask, data))
+        return replace(prober.hear(ask, came.data), took_s=came.took_s)
     came = await line.ask(
         ask.request,
         probe.line,

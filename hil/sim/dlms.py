@@ -58,7 +58,8 @@ class DlmsMeter:
         block: bytes of a value in one block of the application; 0 for no blocks.
         patience_s: pause after which it has ended the connection; it then answers with DM, or not at all.
         mute: it does not even say DM.
-        connections, associations, gets: good ones so far.
+        busy: it takes no connection, and says so.
+        connections, ends, associations, gets: good ones so far.
     """
 
     def __init__(
@@ -84,6 +85,8 @@ class DlmsMeter:
         self.block = 0
         self.patience_s = 120.0
         self.mute = False
+        self.busy = False
+        self.ends = 0
         self.connections = self.associations = self.gets = 0
         self._began_ns = began_ns
         self._turnaround_ns = turnaround_ns
@@ -138,7 +141,7 @@ class DlmsMeter:
         return frame(parts.sender, self.address, control << 5 | 0x10 | (parts.control >> 5 & 7) << 1, reply)
 
     def _serve(self, parts: Parts, connected: bool, t: float) -> tuple[bytes, tuple[tuple[str, str], ...]]:
-        if parts.control == 0x93:  # SNRM
+        if parts.control == 0x93 and not self.busy:  # SNRM
             self.connections += 1
             self._sent = self._received = 0
             self._associated = False
@@ -146,6 +149,7 @@ class DlmsMeter:
             return self._frame(0x73, bytes.fromhex("8180120501800601800704000000010804 00000001")), ()
         if parts.control == 0x53 and connected:  # DISC
             self._until_ns = -1
+            self.ends += 1
             return self._frame(0x73), ()
         if not connected:
             return (b"" if self.mute else self._frame(0x1F)), ()

@@ -16,9 +16,9 @@ from drivers.scan.stage import Place as Expected
 from drivers.scan.stage import Stage, Wanted
 from drivers.scan.walk import step
 from hil.characters import Characters
-from hil.sim import cjt188, dlt645, iec62056_21, mbus
+from hil.sim import cjt188, dlms, dlt645, iec62056_21, mbus, sml
 from hil.virtualtime import VirtualClock, VirtualPause, here, run
-from hil.wire import Reply, Station
+from hil.wire import Reply, Speaker, Station
 from tests.drivers.scan.parity_wire import ParityLine, ParityStream, parity_line
 from tests.drivers.scan.test_scan_search import profiles
 
@@ -52,6 +52,14 @@ def wired(primary: int, number: str, baud: int = 2400, *, seed: str = "", medium
 
 def head(*, settings: Characters = HEAD) -> iec62056_21.IecMeter:
     return iec62056_21.IecMeter(iec62056_21.electricity("head"), settings=settings)
+
+
+def dlms_meter() -> dlms.DlmsMeter:
+    return dlms.DlmsMeter(dlms.electricity("x"))
+
+
+def pulled() -> sml.SmlMeter:
+    return sml.SmlMeter(sml.electricity("x"), every_s=None)
 
 
 @dataclass
@@ -119,12 +127,14 @@ def scanned(
     plan: Sequence[Stage] = (),
     progress: Progress | None = None,
     portion: int = 1,
+    speakers: Sequence[Speaker] = (),
 ) -> Bench:
     """Search until so many are found and confirmed, at most so many questions; bytes come in portions."""
 
     async def work() -> Bench:
         clock, line = VirtualClock(here()), parity_line(stations, echo=echo)
         line.step = portion
+        line.speakers += speakers
         scan = ScanLine(ParityStream(line), clock=clock, pause=VirtualPause(clock), line=LineSettings())
         search = Search(plan or plan_of(protocols), progress=progress)
         bench = Bench(line, search, search.remaining_s())

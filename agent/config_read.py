@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from agent.config import BlockRules, Bus, OutboxLimits, Site, SiteDevice, SiteIdentity, Uplink
 from agent.config_address import read_address
 from agent.config_ratios import Rated
-from agent.config_values import Table, nearest
+from agent.config_values import BAUDS, Table, nearest
 from agent.language import Language, parse
 from agent.outputs.hj212_settings import Hj212Output
 from agent.zones import zone_of
@@ -23,7 +23,6 @@ from drivers.profile import LineSettings, Parity, Profile
 
 SCHEMA: Final = 1
 _DAY_S: Final = 86_400.0
-_BAUDS: Final = (50, 4_000_000)
 _PARITIES: Final = {"none": Parity.NONE, "even": Parity.EVEN, "odd": Parity.ODD}
 _MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 
@@ -198,7 +197,7 @@ def _adapter(table: Table) -> Adapter:
 def _line(table: Table, usual: LineSettings) -> LineSettings:
     words = {parity: word for word, parity in _PARITIES.items()}
     return LineSettings(
-        baud=table.integer("baud", usual.baud, *_BAUDS),
+        baud=table.integer("baud", usual.baud, *BAUDS),
         parity=_PARITIES[table.choice("parity", tuple(_PARITIES), words[usual.parity])],
         stop_bits=table.integer("stop_bits", usual.stop_bits, 1, 2),
         data_bits=table.integer("data_bits", usual.data_bits, 7, 8),

@@ -10,6 +10,8 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 
 Key: TypeAlias = str | int
 T = TypeVar("T")
+BAUDS: Final = (50, 4_000_000)
+"""Slowest and fastest speed of a line."""
 _NAME: Final = re.compile(r"[^\W_][\w.-]{0,63}", re.ASCII)
 _DURATION_S: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE_BYTES: Final = {"kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.cli.exit_codes import ExitCode
+from agent.cli.number_types import BAUD
 from agent.cli.output import Answer, Json
 from agent.cli.session import Session
 from agent.cli.verb import verb
@@ -47,7 +48,7 @@ shown, comments stay, and the file as it was is kept. A running agent takes the 
 @click.option("--scan", "scanned", is_flag=True, help=N_("Everything that a scan of the line has found."))
 @click.option("--name", default="", help=N_("Name of the device; from model and address if left out."))
 @click.option("--bus", "bus_name", default="", help=N_("Name of the bus to be made for a port that has none."))
-@click.option("--baud", type=int, help=N_("Speed of this device; that of the bus if left out."))
+@click.option("--baud", type=BAUD, help=N_("Speed of this device; that of the bus if left out."))
 @click.option("--parity", type=click.Choice(["none", "even", "odd"]), help=N_("Parity of this device."))
 @click.option("--every", default="", metavar="TIME", help=N_("Period, such as '10 s'; the profile's if left out."))
 @click.option("--ratio", "ratios", metavar="NAME=NUMBER", multiple=True, help=N_("Answer that the profile needs."))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from agent.cli.exit_codes import ExitCode
+from agent.cli.number_types import BAUD, FiniteRange
 from agent.cli.output import Answer
 from agent.cli.session import Session
 from agent.cli.verb import verb
@@ -35,12 +37,10 @@ speed is noise here. Wireshark opens the file with DLT 147; set it to mbrtu for 
 @verb("monitor", help=_HELP)
 @click.argument("line", metavar="BUS|PORT")
 @click.option("--pcap", metavar="FILE", help=N_("Write what passes to this file too."))
-@click.option(
-    "--seconds", type=click.FloatRange(0), default=0.0, help=N_("End after so long; 0 goes on until Ctrl-C.")
-)
-@click.option("--baud", type=int, help=N_("Speed to listen at; that of the bus if left out."))
+@click.option("--seconds", type=FiniteRange(0), default=0.0, help=N_("End after so long; 0 goes on until Ctrl-C."))
+@click.option("--baud", type=BAUD, help=N_("Speed to listen at; that of the bus if left out."))
 @click.option("--parity", type=click.Choice(["none", "even", "odd"]), help=N_("Parity to listen with."))
-@click.option("--find-speed", is_flag=True, help=N_("Try speeds, 2 s each, until frames are heard."))
+@click.option("--find-speed", is_flag=True, help=N_("Try speeds, 2 s each, until frames are heard; at most 32 s."))
 @click.option(
     "--protocol", "protocols", metavar="NAME", multiple=True,
     help=N_("Hear this protocol alone; may be given more than once."),
@@ -62,7 +62,7 @@ def command(session: Session, line: str, pcap: str | None, protocols: tuple[str,
     client = agent_of(target) if target.devices else None
     settings = _settings(target, wishes)
     if wishes["find_speed"] and client is None:
-        found = asyncio.run(find_speed(target, clock, protocols))
+        found = asyncio.run(find_speed(target, clock, protocols, tell=partial(_trying, session)))
         if found is None:
             params: dict[str, str | int] = {"port": target.bus.port}
             return Answer(code=ExitCode.NO, findings=(Finding(code="nothing-heard", params=params),))
@@ -103,6 +103,12 @@ def _settings(target: Target, wishes: dict[str, object]) -> LineSettings:
     if isinstance(parity, str):
         line = replace(line, parity=Parity[parity.upper()])
     return line
+
+
+def _trying(session: Session, line: LineSettings) -> None:
+    from agent.cli.scan_text import setting  # noqa: PLC0415 - start-up time
+
+    session.out.note(_("Trying {line} ...").format(line=setting(line)))
 
 
 def _begin(session: Session, target: Target, line: LineSettings, *, by_agent: bool) -> None:

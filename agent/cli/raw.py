@@ -8,6 +8,7 @@ import click
 
 from agent.cli.bytes_text import parse_hex
 from agent.cli.exit_codes import ExitCode
+from agent.cli.number_types import FiniteRange
 from agent.cli.output import Answer, Json
 from agent.cli.session import Session
 from agent.cli.verb import verb
@@ -34,9 +35,7 @@ exchange. Ends with 0 if something came, with 69 if nothing did.
 @click.argument("line", metavar="BUS|PORT")
 @click.argument("data", metavar="HEX...", nargs=-1, required=True)
 @click.option("--crc", is_flag=True, help=N_("Add the Modbus checksum."))
-@click.option(
-    "--wait", "wait_s", type=click.FloatRange(0.01, 30), default=1.0, help=N_("Seconds to wait for an answer.")
-)
+@click.option("--wait", "wait_s", type=FiniteRange(0.01, 30), default=1.0, help=N_("Seconds to wait for an answer."))
 @click.option("--yes", is_flag=True, help=N_("Ask nothing."))
 def command(session: Session, line: str, data: tuple[str, ...], crc: bool, wait_s: float, yes: bool) -> Answer:
     """Ask, send, show."""

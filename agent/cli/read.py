@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.cli.exit_codes import ExitCode, of_code
+from agent.cli.number_types import FiniteRange
 from agent.cli.output import Answer, Json, Output
 from agent.cli.session import Session
 from agent.cli.state_names import StateNames
@@ -39,7 +40,7 @@ Ends with 0 if all is good, 1 if something is bad, 69 if nothing answers.
 @click.argument("selectors", metavar="[BUS[/DEVICE[/POINT]]]", nargs=-1)
 @click.option("--watch", is_flag=True, help=N_("Go on reading and show a live table."))
 @click.option(
-    "--every", "every_s", type=click.FloatRange(0.1, 86400), default=2.0, show_default=True,
+    "--every", "every_s", type=FiniteRange(0.1, 86400), default=2.0, show_default=True,
     help=N_("Seconds between two rounds of --watch."),
 )  # fmt: skip
 @click.option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.cli.exit_codes import ExitCode
+from agent.cli.number_types import BAUD, FiniteRange
 from agent.cli.output import Answer
 from agent.cli.session import Session
 from agent.cli.verb import verb
@@ -35,13 +36,13 @@ Then: tidegate add rs485-a --scan
 @verb("scan", help=_HELP)
 @click.argument("line", metavar="BUS|PORT")
 @click.option("--unit", "units", default="", metavar="N|N:M", help=N_("Only these Modbus addresses: 1:32 or 5,17."))
-@click.option("--baud", "bauds", type=int, multiple=True, help=N_("Only this speed; may be given more than once."))
+@click.option("--baud", "bauds", type=BAUD, multiple=True, help=N_("Only this speed; may be given more than once."))
 @click.option("--protocol", "protocols", multiple=True, metavar="NAME", help=N_("Only this protocol, such as mbus."))
 @click.option("--deep", is_flag=True, help=N_("Go on through every address, speed and parity, patiently."))
 @click.option("--stop-after", type=click.IntRange(0), default=0, help=N_("End when so many are found."))
 @click.option("--resume", is_flag=True, help=N_("Go on where the last scan of this line ended."))
 @click.option("--state", default="", metavar="FILE", help=N_("Where the record of the scan is kept."))
-@click.option("--listen", "listen_s", type=click.FloatRange(0, 60), default=3.0, help=N_("Seconds to listen first."))
+@click.option("--listen", "listen_s", type=FiniteRange(0, 60), default=3.0, help=N_("Seconds to listen first."))
 @click.option("--yes", "anyway", is_flag=True, help=N_("Also on a line that is in production or not silent."))
 def command(session: Session, line: str, **wishes: object) -> Answer:
     """Search the line."""

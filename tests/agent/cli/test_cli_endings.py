@@ -131,3 +131,31 @@ def test_the_traceback_is_there_for_who_asks(
 
 def test_colours_are_for_terminals_only(tidegate: Command) -> None:
     assert "\x1b[" not in tidegate("explain", "nothing").err
+
+
+@pytest.mark.parametrize("typed", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("raw", "/dev/null", "01", "--yes", "--wait"),
+        ("monitor", "/dev/null", "--seconds"),
+        ("read", "--watch", "--every"),
+        ("scan", "/dev/null", "--listen"),
+    ],
+)
+def test_what_no_clock_can_wait_for_is_not_understood(tidegate: Command, words: tuple[str, ...], typed: str) -> None:
+    said = tidegate(*words, typed)
+    assert said.code == 2
+    assert typed in said.err
+
+
+@pytest.mark.parametrize("baud", ["0", "7", "99999999999"])
+@pytest.mark.parametrize(
+    "words", [("monitor", "/dev/null"), ("scan", "/dev/null"), ("add", "/dev/null", "--unit", "1")]
+)
+def test_a_speed_that_no_site_may_have_is_not_understood(
+    tidegate: Command, words: tuple[str, ...], baud: str
+) -> None:
+    said = tidegate(*words, "--baud", baud)
+    assert said.code == 2
+    assert f"{baud} is not in the range" in said.err

@@ -12,6 +12,7 @@ import pytest
 import serial
 
 from agent.cli import monitor_source
+from drivers.scan.plan import BAUDS
 from hil.pair.crossing import Crossing
 from hil.sim.modbus import frame
 from tests.agent.cli.commands import Command
@@ -58,6 +59,9 @@ def test_the_speed_at_which_frames_are_whole_is_found_and_listened_at(
         said = tidegate("monitor", crossing.left.path, "--find-speed", "--seconds", "0.5", "--json")
     assert said.code == 0, said.err
     assert f"at {BAUD} 8N1" in said.err
+    tried = [line.split()[1] for line in said.err.splitlines() if line.startswith("Trying ")]
+    assert tried[-1] == str(BAUD)  # and nothing behind it, for that is what was looked for
+    assert len(tried) < 2 * len(BAUDS)
     *events, envelope = (json.loads(line) for line in said.out.splitlines())
     assert {event["event"] for event in events} >= {"request", "reply"}
     assert envelope["result"]["replies"] >= 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Value: TypeAlias = int | str | bool | bytes | None
 """Integer mantissa at the point's exponent, text, state, raw bytes; None = no value (status is bad)."""
@@ -24,6 +24,14 @@ class DeviceTimeFlag(IntFlag):
     """The device says itself that its clock is not set."""
     SUBSTITUTED = 4
     """The device filled the value in; it was not measured."""
+
+
+_WORDS: Final = ((1, "historical"), (2, "device-clock-unset"), (4, "substituted"))
+
+
+def flag_words(flags: int) -> str:
+    """Give bits of ``DeviceTimeFlag`` as words, as programs are told them; by spaces, empty for none."""
+    return " ".join(word for bit, word in _WORDS if flags & bit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

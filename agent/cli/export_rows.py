@@ -24,11 +24,11 @@ from agent.block.sequence import FileVerifier
 from agent.block.verify import Outcome, Trust
 from agent.cli.export_events import TELLERS
 from agent.cli.verdict_findings import place
+from drivers.batch import flag_words
 from drivers.quality import name_of
 from drivers.sanitize import sanitize
 
 _NO_TIME: Final = (None, None, 0)
-_FLAGS: Final = ((1, "historical"), (2, "device-clock-unset"), (4, "substituted"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +176,7 @@ class Readings:
                 number=found.first_number + index,
                 device_ms=device_ms,
                 sequence=sequence,
-                device_flags=" ".join(word for bit, word in _FLAGS if flags & bit),
+                device_flags=flag_words(flags),
                 raw=found.raws.get(index, b"").hex(),
             )
 

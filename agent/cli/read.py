@@ -60,7 +60,7 @@ def command(session: Session, selectors: tuple[str, ...], watch: bool, every_s: 
         return _watch(session, site, selected, every_s=every_s, count=count)
     through_agent, devices = _ask(site, selected)
     names = StateNames(site.devices)
-    show_devices(session.out, devices, names)
+    show_devices(session.out, devices, names, site.identity.timezone)
     findings = tuple(_finding(device) for device in devices if device.error_code)
     result = {"via": "agent" if through_agent else "port", "devices": [_json(device, names) for device in devices]}
     return Answer(code=_code(devices), result=result, findings=findings)
@@ -106,17 +106,48 @@ def _directly(site: Site, selected: Selected) -> tuple[DeviceValues, ...]:
     return tuple(replace(one, points=tuple(p for p in one.points if p.quantity in wanted)) for one in devices)
 
 
-def show_devices(out: Output, devices: tuple[DeviceValues, ...], names: StateNames | None = None) -> None:
-    """Print one line for each point; ``names`` are those of states."""
+def show_devices(
+    out: Output, devices: tuple[DeviceValues, ...], names: StateNames | None = None, timezone: str = "UTC"
+) -> None:
+    """Print one line for each point, with the device's own time where one is told.
+
+    Args:
+        out: where to.
+        devices: what they said.
+        names: of states.
+        timezone: in which the device's time is shown.
+    """
     names = names or StateNames()
-    rows = [(_("DEVICE"), _("POINT"), _("VALUE"), _("UNIT"), _("QUALITY"))]
+    points = [point for device in devices for point in device.points]
+    timed = any(point.device_utc_ms is not None or point.device_flags for point in points)
+    heads = (_("DEVICE"), _("POINT"), _("VALUE"), _("UNIT"), _("QUALITY"))
+    rows = [(*heads, _("DEVICE TIME")) if timed else heads]
     for device in devices:
         for point in device.points:
             value = names.shown(device.device, point)
-            rows += [(device.device, point.quantity, value, point.unit or "", _quality(point))]
+            row = (device.device, point.quantity, value, point.unit or "", _quality(point))
+            rows.append((*row, _device_time(point, timezone)) if timed else row)
         if not device.points:
             rows.append((device.device, "-", "-", "", device.error_code or "-"))
     out.table(rows, right=(2,))
+
+
+def _device_time(point: PointValue, timezone: str) -> str:
+    """Give when the device says that it took a value, empty if it says nothing."""
+    from datetime import datetime  # noqa: PLC0415 - start-up time
+
+    from agent.zones import zone_of  # noqa: PLC0415
+    from drivers.batch import DeviceTimeFlag  # noqa: PLC0415
+
+    unset = _("its clock is not set") if point.device_flags & DeviceTimeFlag.CLOCK_UNSET else ""
+    if point.device_utc_ms is None:
+        return unset or ("-" if point.device_flags else "")
+    try:
+        moment = datetime.fromtimestamp(point.device_utc_ms // 1000, zone_of(timezone))
+    except (ValueError, OverflowError):
+        return unset or "-"
+    text = moment.isoformat(sep=" ", timespec="seconds")
+    return f"{text} ({unset})" if unset else text
 
 
 def _quality(point: PointValue) -> str:
@@ -143,6 +174,8 @@ def _code(devices: tuple[DeviceValues, ...]) -> ExitCode:
 
 
 def _json(device: DeviceValues, names: StateNames) -> Json:
+    from drivers.batch import flag_words  # noqa: PLC0415 - start-up time
+
     return {
         "device": device.device,
         "bus": device.bus,
@@ -156,6 +189,8 @@ def _json(device: DeviceValues, names: StateNames) -> Json:
                 "unit": point.unit,
                 "quality": _quality(point),
                 "status": point.status,
+                "device_utc_ms": point.device_utc_ms,
+                "device_flags": flag_words(point.device_flags) or None,
             }
             for point in device.points
         ],

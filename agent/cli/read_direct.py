@@ -8,12 +8,10 @@ from typing import Final
 from agent.clock import SystemClock, TimerfdPause
 from agent.config import Bus, Site, SiteDevice
 from agent.control.protocol import DeviceValues, PointValue
+from agent.control.values import values_of
 from agent.opening import Profiles, RegistryPort
 from agent.polled import Wanted
-from drivers.batch import Batch
 from drivers.errors import DriverError, LinkDownError, RefusedError
-from drivers.profile import Point, Profile
-from drivers.reading import exact
 from drivers.sanitize import sanitize
 from drivers.sources import Device
 
@@ -74,7 +72,7 @@ async def _read_device(site: SiteDevice, device: Device, clock: SystemClock) -> 
             continue
         over.update(read.points)
         mono_ns = batch.mono_ns
-        points += _values(site.profile, batch)
+        points += values_of(site.profile.points, batch).values()
     return DeviceValues(
         device=site.name,
         bus=site.bus,
@@ -93,19 +91,3 @@ def _only_heard(site: SiteDevice) -> DeviceValues:
 
 def _failed(site: SiteDevice, error: DriverError) -> DeviceValues:
     return DeviceValues(device=site.name, bus=site.bus, error_code=error.code, error=sanitize(str(error)))
-
-
-def _values(profile: Profile, batch: Batch) -> list[PointValue]:
-    rows = zip(batch.points, batch.values, batch.statuses, strict=True)
-    return [_value(profile.points[index], value, status) for index, value, status in rows]
-
-
-def _value(point: Point, value: object, status: int) -> PointValue:
-    shown: str | bool | None
-    if value is None or isinstance(value, bool):
-        shown = value
-    elif isinstance(value, int):
-        shown = str(exact(value, point.exponent))
-    else:
-        shown = value.hex() if isinstance(value, bytes) else sanitize(str(value))
-    return PointValue(quantity=point.name, value=shown, unit=point.unit, status=status)

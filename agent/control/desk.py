@@ -27,18 +27,17 @@ from agent.control.protocol import (
     TapAnswer,
 )
 from agent.control.server import Lease
+from agent.control.values import no_value, value_at, values_of
 from agent.errors import ConfigError, StorageError
 from agent.health import AgentStatus
 from agent.listening import ListeningBus
 from agent.polled import Wanted
 from agent.questions import BusLentError
 from agent.tapping import BusTap
-from drivers.batch import Batch, Value
+from drivers.batch import Batch
 from drivers.clock import Clock
 from drivers.errors import DriverError, LinkDownError, NoReplyError, RefusedError
-from drivers.profile import Point
 from drivers.quality import Quality
-from drivers.reading import exact
 from drivers.sources import Device, Read, Urgency
 
 _MOST_EXCHANGES: Final = 128  # a block that is refused again and again is cut in two at most so often
@@ -155,9 +154,9 @@ class AgentDesk:
         for index in sorted(left & device.last.keys()):
             batch, row = device.last[index]
             mono_ns = max(mono_ns or 0, batch.mono_ns)
-            found[index] = _value(points[index], batch.values[row], batch.statuses[row])
+            found[index] = value_at(points, batch, row)
         stale = int(Quality.BAD_NO_COMMUNICATION)
-        found |= {index: _value(points[index], None, stale) for index in left & device.unheard}
+        found |= {index: no_value(points[index], stale) for index in left & device.unheard}
         return self._answer(wanted, found, mono_ns, code, sentence)
 
     async def _device(self, wanted: Wanted, poller: AnyBus, names: tuple[str, ...]) -> DeviceValues:
@@ -181,12 +180,12 @@ class AgentDesk:
                     continue
                 code, sentence = error.code, str(error)
                 quality = int(error.quality) if isinstance(error, DriverError) else 0
-                found |= {i: _value(points[i], None, quality) for i in read.points if i in left and quality}
+                found |= {i: no_value(points[i], quality) for i in read.points if i in left and quality}
                 if isinstance(error, LinkDownError | NoReplyError | BusLentError):
                     break
             else:
                 mono_ns = batch.mono_ns
-                found |= _values(points, batch, left)
+                found |= values_of(points, batch, left)
             left.difference_update(read.points)
         return self._answer(wanted, found, mono_ns, code, sentence)
 
@@ -211,20 +210,6 @@ async def _read(read: Read, device: Device) -> Batch:
 
 def _next(reads: Sequence[Read], left: set[int]) -> Read | None:
     return next((read for read in reads if not left.isdisjoint(read.points)), None)
-
-
-def _values(points: Sequence[Point], batch: Batch, wanted: set[int]) -> dict[int, PointValue]:
-    rows = zip(batch.points, batch.values, batch.statuses, strict=True)
-    return {index: _value(points[index], value, status) for index, value, status in rows if index in wanted}
-
-
-def _value(point: Point, value: Value, status: int) -> PointValue:
-    shown: str | bool | None
-    if isinstance(value, int) and not isinstance(value, bool):
-        shown = format(exact(value, point.exponent), "f")
-    else:
-        shown = value.hex() if isinstance(value, bytes) else value
-    return PointValue(quantity=point.name, value=shown, unit=point.unit, status=status)
 
 
 def _failure(code: str, detail: str) -> RequestFailedError:

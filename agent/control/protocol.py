@@ -110,12 +110,16 @@ class PointValue:
         value: exact decimal as text, text, state; None exactly when the status is bad.
         unit: UCUM code, None where the quantity has none.
         status: OPC UA status code.
+        device_utc_ms: when the device itself says that it was taken, UTC; None if it says nothing.
+        device_flags: what is to be known of that, bits of ``drivers.batch.DeviceTimeFlag``.
     """
 
     quantity: str
     value: str | bool | None
     unit: str | None
     status: int
+    device_utc_ms: int | None = None
+    device_flags: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ from drivers.codec.modbus_pdu import (
     EXCEPTION_FLAG,
     ExceptionReply,
     ReadReply,
+    has_due_length,
     is_read,
     parse_reply,
-    reply_bytes,
 )
 from drivers.errors import FrameError
 
@@ -70,9 +70,8 @@ def parse_answer(request: bytes, reply: bytes) -> Answer:
         if reply != confirmation(request):
             raise FrameError(f"the device confirms something else than function {function} has written", reply)
         return Written(function=function)
-    size = reply_bytes(request, reply)
-    if size is not None and size != len(reply):
-        raise FrameError(f"a Modbus reply of function {function} with {size} bytes was due", reply)
+    if not has_due_length(request, reply):
+        raise FrameError(f"a Modbus reply of function {function} of another length was due", reply)
     if function == 23:
         if len(reply) < 2 or reply[1] != len(reply) - 2:
             raise FrameError("the byte count of a Modbus reply of function 23 is wrong", reply)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drivers.codec.framing import Noise, NoiseReason, is_glitch
-from drivers.codec.modbus_pdu import EXCEPTION_FLAG, reply_bytes
+from drivers.codec.modbus_pdu import EXCEPTION_FLAG, has_due_length, reply_bytes
 
 LONGEST: Final = 513  # characters of a frame (2.5.2.1): colon, two for each of 254 bytes, LRC, CR LF
 OVERHEAD: Final = 7  # characters that are not the PDU's: colon, unit, LRC, CR LF
@@ -208,8 +208,7 @@ class AsciiReplyDecoder:
             return len(pdu) == 2
         if pdu[0] != function:
             return False
-        size = self._told or reply_bytes(self._pdu, pdu)
-        if size is not None and size != len(pdu):
+        if self._told != len(pdu) if self._told else not has_due_length(self._pdu, pdu):
             return False
         if function in (1, 2, 3, 4, 23):
             return len(pdu) > 1 and pdu[1] == len(pdu) - 2

@@ -27,6 +27,7 @@ LONGEST_PDU: Final = 253  # bytes (4.1)
 _READ: Final = struct.Struct(">BHH")
 _MOST_DATA: Final = 250  # bytes in the reply to a read
 _ECHOING: Final = frozenset((5, 6, 8, 15, 16))  # the normal reply has five bytes, as its request's first five
+_IDENTIFICATION: Final = b"\x2b\x0e"
 _COUNTED: Final = frozenset((17,))  # the second byte of the reply counts what follows
 
 
@@ -100,6 +101,17 @@ def reply_bytes(request: bytes, reply: bytes = b"") -> int | None:
     if function == 43:
         return _identification_bytes(reply)
     return None
+
+
+def has_due_length(request: bytes, reply: bytes) -> bool:
+    """Tell whether the whole PDU ``reply`` is as long as it has to be; always where nothing tells how long that is.
+
+    One that ends before it has told its length is too short.
+    """
+    size = reply_bytes(request, reply)
+    if size is None:
+        return request[0] not in _COUNTED and request[:2] != _IDENTIFICATION
+    return size == len(reply)
 
 
 def _identification_bytes(reply: bytes) -> int | None:

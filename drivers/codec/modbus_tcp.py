@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drivers.codec.framing import Noise, NoiseReason
-from drivers.codec.modbus_pdu import EXCEPTION_FLAG, reply_bytes
+from drivers.codec.modbus_pdu import EXCEPTION_FLAG, has_due_length
 
 HEADER: Final = struct.Struct(">HHHB")  # transaction, protocol 0, length of what follows it, unit
 HEADER_BYTES: Final = HEADER.size
@@ -163,5 +163,4 @@ def answers(unit: int, request: bytes, frame: TcpFrame) -> bool:
     function = request[0]
     if frame.unit != unit or frame.pdu[0] not in (function, function | EXCEPTION_FLAG):
         return False
-    size = reply_bytes(request, frame.pdu)
-    return size is None or size == len(frame.pdu)
+    return has_due_length(request, frame.pdu)

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.codec import modbus_ascii, modbus_tcp
 from drivers.codec import modbus_pdu as pdu
 from drivers.codec.modbus_answer import RawReply, Written, is_written, parse_answer, written_range
+from drivers.codec.modbus_ascii import AsciiFrame, AsciiReplyDecoder
 from drivers.codec.modbus_pdu import ExceptionReply, ReadReply
 from drivers.codec.modbus_rtu import RtuFrame, RtuReplyDecoder, encode
+from drivers.codec.modbus_tcp import TcpFrame, TcpReplyDecoder
 from drivers.errors import FrameError
 from drivers.profile import Table
 
@@ -133,3 +136,17 @@ def test_a_vendor_function_is_found_by_the_length_that_was_told() -> None:
     refused = RtuReplyDecoder(request, 4)
     assert [e.pdu for e in refused.feed(encode(1, b"\xc1\x01")) if isinstance(e, RtuFrame)] == [b"\xc1\x01"]
     assert RtuReplyDecoder(request, 4).fresh().buffered == 0
+
+
+@pytest.mark.parametrize(
+    ("request_pdu", "cut"),
+    [("11", "11"), ("2B0E0100", "2B0E"), ("2B0E0100", "2B0E0101000001")],
+)
+def test_a_reply_that_ends_before_it_tells_its_length_answers_nothing(request_pdu: str, cut: str) -> None:
+    asked, reply = bytes.fromhex(request_pdu), bytes.fromhex(cut)
+    with pytest.raises(FrameError):
+        parse_answer(asked, reply)
+    line = AsciiReplyDecoder(modbus_ascii.encode(5, asked))
+    assert [event for event in line.feed(modbus_ascii.encode(5, reply)) if isinstance(event, AsciiFrame)] == []
+    connection = TcpReplyDecoder(modbus_tcp.encode(1, 5, asked))
+    assert [event for event in connection.feed(modbus_tcp.encode(1, 5, reply)) if isinstance(event, TcpFrame)] == []

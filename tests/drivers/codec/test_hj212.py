@@ -61,6 +61,10 @@ def _form() -> Form[Any]:
 
 def test_it_holds_what_a_codec_has_to_hold() -> None:
     assert check_codec(CODEC, VECTORS, chance()) == ()
+    largest = replace(
+        CODEC, decoder=lambda _frame: stream_decoder(replace(STANDARD, longest=9999)), longest_bytes=12 + 9999
+    )
+    assert check_codec(largest, VECTORS, chance(), rounds=5) == ()
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)

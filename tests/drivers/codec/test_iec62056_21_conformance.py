@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -78,6 +79,19 @@ def codec(module: Any, kinds: frozenset[Kind], *, guarded: bool) -> Codec[Any]:
 def test_blocks_hold_what_a_codec_has_to_hold() -> None:
     module = drivers.codec.iec62056_21
     assert check_codec(codec(module, BLOCKS, guarded=True), blocks(module), Random(SEED)) == ()
+
+
+def test_replies_hold_what_their_kind_of_message_holds() -> None:
+    module = drivers.codec.iec62056_21
+    readouts = [vector for vector in blocks(module) if vector.frame.kind is Kind.BLOCK]
+    reply = replace(
+        codec(module, BLOCKS, guarded=True),
+        decoder=lambda _frame: IecReplyDecoder(Kind.OPTION, "1", LONGEST, b"\x06000\r\n"),
+    )
+    assert check_codec(reply, readouts, Random(SEED)) == ()
+    lines_ = [vector for vector in lines(module) if vector.frame.kind is Kind.IDENTIFICATION]
+    sign_on = replace(reply, decoder=lambda _frame: IecReplyDecoder(Kind.SIGN_ON, "1", LONGEST), guarded=False)
+    assert check_codec(sign_on, lines_, Random(SEED)) == ()
 
 
 def test_lines_and_telegrams_hold_what_they_can_without_a_check() -> None:

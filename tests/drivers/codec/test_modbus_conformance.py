@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -14,7 +15,7 @@ import drivers.codec.checksum
 import drivers.codec.modbus_rtu
 from drivers.codec.conformance import Chance, Codec, Vector, check_codec
 from drivers.codec.modbus_rtu import RtuFrame, RtuReplyDecoder, RtuStreamDecoder, encode
-from drivers.codec.modbus_tcp import TcpFrame, TcpStreamDecoder
+from drivers.codec.modbus_tcp import TcpFrame, TcpReplyDecoder, TcpStreamDecoder
 from drivers.codec.modbus_tcp import encode as encode_tcp
 
 SEED = 20251104
@@ -135,8 +136,31 @@ TCP: Codec[TcpFrame] = Codec(
 )
 
 
+TCP_REPLIES = [
+    *TCP_VECTORS[1:],
+    Vector(
+        source="V1.1b3, 6.3: three registers from 108, under a header",
+        wire=bytes.fromhex("00 02 00 00 00 09 11 03 06 02 2B 00 00 00 64"),
+        frame=TcpFrame(
+            transaction=2,
+            unit=0x11,
+            pdu=bytes.fromhex("03 06 02 2B 00 00 00 64"),
+            raw=bytes.fromhex("00 02 00 00 00 09 11 03 06 02 2B 00 00 00 64"),
+        ),
+    ),
+]
+TCP_REPLY = replace(
+    TCP,
+    name="modbus-tcp reply",
+    decoder=lambda frame: TcpReplyDecoder(
+        encode_tcp(frame.transaction, frame.unit, bytes((3, 0, 4, 0, frame.pdu[1] // 2)))
+    ),
+)
+
+
 def test_tcp_holds_what_a_codec_without_a_checksum_can_hold() -> None:
     assert check_codec(TCP, TCP_VECTORS, chance()) == ()
+    assert check_codec(TCP_REPLY, TCP_REPLIES, chance()) == ()
 
 
 CHECKSUM, RTU = "drivers.codec.checksum", "drivers.codec.modbus_rtu"

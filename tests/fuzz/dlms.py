@@ -12,6 +12,7 @@ from drivers.codec.dlms_push import pushed
 from drivers.codec.hdlc import stream_decoder
 from drivers.codec.hdlc_message import MOST_BYTES, MessageDecoder
 from drivers.codec.hdlc_reply import Ends, HdlcReplyDecoder
+from drivers.codec.listened import ListeningDecoder
 from tests.fuzz import checksums
 from tests.fuzz.target import Stream, Tally, Target, Values
 from tests.fuzz.vectors import wires
@@ -101,6 +102,12 @@ def hdlc() -> Target:
     judges: list[Callable[[int, bytes], None]] = [
         Stream(decoder=stream_decoder, honest=_hdlc_sound, longest_bytes=_HDLC_LONGEST, tally=tally),
         Stream(decoder=MessageDecoder, honest=_message_sound, longest_bytes=MOST_BYTES // 4 + 1024, tally=tally),
+        Stream(
+            decoder=lambda: ListeningDecoder(stream_decoder),
+            honest=_hdlc_sound,
+            longest_bytes=_HDLC_LONGEST,
+            tally=tally,
+        ),
         Values(protocol="dlms-hdlc", vouched=_hdlc_vouched, tally=tally),
         Values(protocol="dlms-hdlc", vouched=_hdlc_vouched, tally=tally),
     ]

@@ -12,6 +12,7 @@ from drivers.codec.hj212_segment import compose, joined, parse, split
 from drivers.codec.iec62056_21 import IecDecoder, Kind
 from drivers.codec.iec62056_21_reply import ANSWER_TO, IecReplyDecoder
 from drivers.codec.sdi12 import Sdi12Decoder
+from drivers.protocols.sdi12_listen import Sdi12Command, Sdi12LineDecoder
 from tests.fuzz import checksums
 from tests.fuzz.target import BrokenLawError, Stream, Tally, Target, Values
 from tests.fuzz.vectors import wires
@@ -192,6 +193,13 @@ def _sdi12_sound(frame: Any) -> bool:
     return bool(text == data + crc + b"\r\n")
 
 
+def _sdi12_line_sound(frame: Any) -> bool:
+    """An answer, or a command up to its ``!`` (4.4)."""
+    if not isinstance(frame, Sdi12Command):
+        return _sdi12_sound(frame)
+    return seven(frame.raw) == f"{frame.address}{frame.body}!".encode()
+
+
 def _sdi12_vouched(wire: bytes) -> bool:
     """Some line ends with a right CRC, from whichever character on it counts."""
     for text in (wire, bytes(byte & 0x7F for byte in wire)):
@@ -229,6 +237,7 @@ def sdi12() -> Target:
             return _sdi12_sound(frame) and asked and (crc is None or bool(frame.crc) is crc)
 
         judges.append(Stream(decoder=decoder, honest=honest, longest_bytes=96, tally=tally))
+    judges.append(Stream(decoder=Sdi12LineDecoder, honest=_sdi12_line_sound, longest_bytes=96, tally=tally))
     for request in (b"0RC0!", b"0D0!", b"0I!", b"0M!", None):
         vouched = _sdi12_vouched if request == b"0RC0!" else lambda _wire: True
         judges.append(Values(protocol="sdi12", vouched=vouched, request=request, tally=tally))

@@ -8,6 +8,7 @@ import sys
 import zlib
 from pathlib import Path
 
+from hil.sim.lifetime import die_with_parent
 from tests.fuzz import engine, turn
 from tests.fuzz.names import TARGETS
 
@@ -27,6 +28,7 @@ def main() -> int:
         engine.replay(wanted.target[0], _input(wanted.replay))
         return 0
     if wanted.alone:
+        die_with_parent()
         run = engine.Run(
             name=wanted.target[0],
             runs=wanted.runs,

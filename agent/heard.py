@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from agent.claims import Life
-from agent.counters import Discontinuity
-from agent.health import CounterBreak, DeviceHealth, DeviceStatus
+from agent.health import DeviceHealth, DeviceStatus
 from agent.missed import MissLedger, MissReason
-from agent.pipeline import DeviceState, lost, process
+from agent.passage import Passage
+from agent.pipeline import lost
 from agent.polled import Wanted
 from agent.recording import Recorder
 from agent.shedding import factors
 from agent.stored import Pressure
 from drivers.batch import Batch
 from drivers.listening import Overheard, Said, Taken
+from drivers.nameplate import Nameplate
 from drivers.quality import Quality
-from drivers.reading import exact
 from drivers.sanitize import sanitize
 from drivers.sources import Read
 
@@ -28,7 +27,18 @@ NOT_HEARD: Final = "not-heard"
 _EARLY: Final = 4  # a reading may come this part of its period before it is due: others do not keep our time
 _MS: Final = 1_000_000
 _SENTENCE_LETTERS: Final = 200
-_log = logging.getLogger(__name__)
+
+
+class _Told:
+    """Who a device says it is in replies to others; an ``IdentifiedDevice``."""
+
+    def __init__(self) -> None:
+        self.plate = Nameplate()
+
+    @property
+    def identity(self) -> str | None:
+        """All that it has told so far."""
+        return self.plate.text
 
 
 class HeardDevice:
@@ -45,8 +55,9 @@ class HeardDevice:
         profile, every_s = wanted.site.profile, wanted.site.every_s
         self._overheard = overheard
         self._recorder = recorder
-        self._state = DeviceState(profile, recorder.counts_of(wanted.site.name, profile.digest))
         self._health = DeviceHealth()
+        self._told = _Told()
+        self._passage = Passage(wanted.index, wanted.site, self._told, recorder=recorder, health=self._health)
         self._periods = [round((every_s or point.period_s) * 1e9) for point in profile.points]
         self._factors: Sequence[int] = [1] * len(self._periods)
         self._due = [start_ns] * len(self._periods)
@@ -66,6 +77,7 @@ class HeardDevice:
         self._health.good(said.at_ns)
         for point in taken.points:
             self._seen[point] = said.at_ns
+        self._told.plate.learn(taken.plate)
         batch = self._due_rows(taken, said.at_ns)
         if batch is not None:
             self._pass_on(batch)
@@ -166,6 +178,7 @@ class HeardDevice:
             error_code=health.error_code,
             error=health.error,
             ratios=tuple((name, f"{answer:f}") for name, answer in site.ratios),
+            identity=self._passage.identity,
             breaks=tuple(health.breaks),
             unheard=tuple(names[point] for point in sorted(self._bad)),
         )
@@ -204,31 +217,12 @@ class HeardDevice:
         return self._factors[point] > 0 and at_ns >= self._due[point] - self._periods[point] // _EARLY
 
     def _pass_on(self, batch: Batch) -> None:
-        processed = process(batch, self._state)
+        taken = self._passage.take(batch)
         self._bad.difference_update(batch.points)
-        for found in processed.discontinuities:
-            self._broke(found, batch.mono_ns)
-        if self._state.counts.unsettled:
-            self._settle(batch.mono_ns)
         for row, point in enumerate(batch.points):
-            self.last[point] = (processed.batch, row)
-        if not self._recorder.offer(processed.batch):
+            self.last[point] = (taken, row)
+        if not self._recorder.offer(taken):
             self._ledger.add(batch.points, 1, batch.mono_ns, batch.mono_ns, MissReason.QUEUE_FULL)
-
-    def _settle(self, mono_ns: int) -> None:
-        """Compare what counters showed first with what they showed before this start, once that is known."""
-        last = self._recorder.last_counts(self.wanted.index)
-        if last is not None:
-            for found in self._state.counts.settle(self._state.points, last.get):
-                self._broke(found, mono_ns)
-
-    def _broke(self, found: Discontinuity, mono_ns: int) -> None:
-        self._recorder.discontinuity(self.wanted.index, found)
-        point = self._state.points[found.point]
-        last, first = (f"{exact(mantissa, point.exponent):f}" for mantissa in (found.last, found.first))
-        kind, name = found.kind.value, self.wanted.site.name
-        self._health.broke(CounterBreak(point=point.name, kind=kind, last=last, first=first, mono_ms=mono_ns // _MS))
-        _log.warning("counter-broke device=%s point=%s kind=%s last=%s first=%s", name, point.name, kind, last, first)
 
     def _count(self, now_ns: int, reason: MissReason) -> None:
         """Count the slots that passed for points that are bad, each period once for all its points."""

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 from agent.claims import Member
 from agent.config import SiteDevice
-from agent.counters import Discontinuity
-from agent.health import CounterBreak, DeviceHealth, DeviceStatus, read_status
-from agent.pipeline import DeviceState, lost, process
-from agent.recognising import Recogniser
+from agent.health import DeviceHealth, DeviceStatus, read_status
+from agent.passage import Passage
+from agent.pipeline import lost
 from agent.recording import Recorder
 from drivers.batch import Batch
 from drivers.quality import Quality
-from drivers.reading import exact
 from drivers.sanitize import sanitize
 from drivers.sources import Device
 
 _SENTENCE_LETTERS = 200
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,25 +42,17 @@ class Polled:
         self.wanted = wanted
         self.device = device
         self._recorder = recorder
-        site = wanted.site
-        self._state = DeviceState(site.profile, recorder.counts_of(site.name, site.profile.digest))
-        self._recogniser = Recogniser(site.profile, device)
         self._health = DeviceHealth()
+        self._passage = Passage(wanted.index, wanted.site, device, recorder=recorder, health=self._health)
         self._bad: set[int] = set()
 
     def take(self, batch: Batch) -> bool:
         """Pass a batch on to storage; False if it was not taken."""
-        if self._recogniser.look(batch):
-            self._recognised()
-        processed = process(batch, self._state)
+        taken = self._passage.take(batch)
         self._health.good(batch.mono_ns)
         if self._bad:
             self._bad.difference_update(batch.points)
-        for found in processed.discontinuities:
-            self._broke(found, batch.mono_ns)
-        if self._state.counts.unsettled:
-            self._settle(batch.mono_ns)
-        return self._recorder.offer(processed.batch)
+        return self._recorder.offer(taken)
 
     def lose(self, points: tuple[int, ...], quality: Quality, mono_ns: int) -> bool:
         """Say once that ``points`` have no value from now on; False if they were bad already or it was not taken."""
@@ -112,36 +100,8 @@ class Polled:
             error=health.error,
             reads=tuple(read_status(task, names) for task in member.tasks),
             ratios=tuple((name, f"{answer:f}") for name, answer in site.ratios),
-            identity=self._recogniser.identity or "",
+            identity=self._passage.identity,
             breaks=tuple(health.breaks),
-        )
-
-    def _recognised(self) -> None:
-        """The device said who it is, or something else than before."""
-        identity = self._recogniser.identity
-        assert identity is not None  # it just told
-        self._recorder.identify(self.wanted.index, identity)
-        if self._recogniser.another:
-            self._state.counts.forget()  # event 17 tells why they do not go on
-
-    def _settle(self, mono_ns: int) -> None:
-        """Compare what counters showed first with what they showed before this start, once that is known."""
-        last = self._recorder.last_counts(self.wanted.index)
-        if last is not None:
-            for found in self._state.counts.settle(self._state.points, last.get):
-                self._broke(found, mono_ns)
-
-    def _broke(self, found: Discontinuity, mono_ns: int) -> None:
-        self._recorder.discontinuity(self.wanted.index, found)
-        point = self._state.points[found.point]
-        last, first = (f"{exact(mantissa, point.exponent):f}" for mantissa in (found.last, found.first))
-        broke = CounterBreak(
-            point=point.name, kind=found.kind.value, last=last, first=first, mono_ms=mono_ns // 1_000_000
-        )
-        self._health.broke(broke)
-        name = self.wanted.site.name
-        _log.warning(
-            "counter-broke device=%s point=%s kind=%s last=%s first=%s", name, point.name, broke.kind, last, first
         )
 
 

@@ -146,21 +146,27 @@ class FrameListener(Generic[F]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What one reply says of the points of a device, in columns as in a ``Batch``."""
+    """What one reply says of the points of a device, in columns as in a ``Batch``.
+
+    Attributes:
+        plate: parts of ``Nameplate`` that the reply names, whoever asked for it.
+    """
 
     points: tuple[int, ...]
     values: tuple[Value, ...]
     statuses: tuple[int, ...]
     device_times: tuple[DeviceTime, ...] = ()
     raws: tuple[tuple[int, bytes], ...] = ()
+    plate: Mapping[str, str | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rows: Sequence[tuple[int, tuple[Value, int]]]) -> Self:
+    def of(cls, rows: Sequence[tuple[int, tuple[Value, int]]], plate: Mapping[str, str | None] | None = None) -> Self:
         """Put rows of point, value and status into columns."""
         return cls(
             points=tuple([index for index, _ in rows]),
             values=tuple([value for _, (value, _) in rows]),
             statuses=tuple([int(status) for _, (_, status) in rows]),
+            plate=plate or {},
         )
 
 

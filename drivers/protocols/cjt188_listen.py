@@ -80,7 +80,8 @@ class Cjt188Overheard:
         if not wanted:
             return None
         data = frame.data[_HEAD:]
-        return Taken.of([(index, _value(point, place, data)) for index, point, place in wanted])
+        plate = {} if "A" in frame.address else {"address": frame.address, "type": f"0x{frame.type:02X}"}
+        return Taken.of([(index, _value(point, place, data)) for index, point, place in wanted], plate)
 
 
 def _value(point: Point, place: Place, data: bytes) -> tuple[Value, int]:

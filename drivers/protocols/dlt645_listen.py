@@ -124,7 +124,8 @@ class Dlt645Overheard:
         if not wanted:
             return None
         data = frame.data[self._edition.identifier_bytes :]
-        taken = Taken.of([(i, self._value(point, place, data)) for i, point, place in wanted])
+        plate = {"address": frame.address if frame.address.isdecimal() else None}
+        taken = Taken.of([(i, self._value(point, place, data)) for i, point, place in wanted], plate)
         places = [place for _, _, place in wanted]
         when = tuple(times(self._edition, places, taken.values, Frozen(data, None), self._zone))
         return replace(taken, device_times=when) if when else taken

@@ -19,6 +19,7 @@ from drivers.named_values import NOTHING, sealed
 from drivers.profile import Profile
 from drivers.protocols.iec62056_21_decode import said as told
 from drivers.protocols.iec62056_21_place import ANY, place_of
+from drivers.protocols.iec62056_21_times import nameplate
 
 _SESSION: Final = frozenset((Message.SIGN_ON, Message.IDENTIFICATION, Message.OPTION, Message.BLOCK, Message.COMMAND))
 _PUSHED: Final = frozenset((Message.TELEGRAM,))
@@ -105,7 +106,7 @@ class IecOverheard:
             return None
         found = [(i, point, place.find(heard)) for i, point, place in self._points]
         rows = [(i, sealed(point, one)) for i, point, one in found if one is not NOTHING]
-        return Taken.of(rows) if rows else None
+        return Taken.of(rows, nameplate(heard)) if rows else None
 
 
 def _listening(name: str, kinds: frozenset[Message]) -> Listening:

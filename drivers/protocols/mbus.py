@@ -98,7 +98,7 @@ class MbusDevice:
         planned = self._planned[read.points]
         said, ours_ms = await self._readout()
         mono_ns = self._clock.mono_ns()
-        self._nameplate.learn(_nameplate(said))
+        self._nameplate.learn(nameplate(said))
         values, statuses = columns(planned.points, planned.records, said)
         if OFFSET in planned.records:
             clock = shown(said)
@@ -209,7 +209,7 @@ def _header_of(frame: MbusFrame, where: str) -> SecondaryAddress | None:
         raise FrameError(f"{where}: {error}", frame.raw) from error
 
 
-def _nameplate(said: Mapping[str, Quantity]) -> dict[str, str | None]:
+def nameplate(said: Mapping[str, Quantity]) -> dict[str, str | None]:
     """Give who sent the telegrams; the id is the serial number, or what was set in its place."""
     parts = {"serial": "id", "manufacturer": "manufacturer", "version": "version", "medium": "medium"}
     found = {part: said[name].value for part, name in parts.items() if name in said}

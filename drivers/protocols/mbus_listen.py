@@ -21,6 +21,7 @@ from drivers.errors import FrameError
 from drivers.listening import Act, FrameListener, Kind, Listening, Meaning, Said, Taken
 from drivers.named_values import sealed
 from drivers.profile import Profile
+from drivers.protocols.mbus import nameplate
 from drivers.protocols.mbus_decode import quantities
 from drivers.protocols.mbus_place import is_meant, record_of, secondary_address
 
@@ -153,7 +154,7 @@ class MbusOverheard:
             return None
         self._in_step = before or not self._more
         rows = [(i, sealed(point, found[name])) for i, point, name in self._points if before and name in found]
-        return Taken.of(rows) if rows else None
+        return Taken.of(rows, nameplate(found)) if rows else None
 
     def _is_mine(self, frame: MbusFrame) -> bool:
         if self._meter is None:

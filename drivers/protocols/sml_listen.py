@@ -68,7 +68,7 @@ class SmlOverheard:
         if telegram is None:
             return None
         parts = [_told(group, telegram, said.at_ns) for group in self._groups if group.count(telegram)]
-        return _together(parts) if parts else None
+        return replace(_together(parts), plate=telegram.plate) if parts else None
 
 
 def _told(group: Group, telegram: Telegram, at_ns: int) -> Taken:

@@ -18,9 +18,11 @@ from drivers.batch import Batch
 from drivers.codec.modbus_rtu import encode
 from drivers.overhear import Overhearing
 from drivers.profile_load import builtin_roots, find_profile, load_profile
+from drivers.protocols.dlt645_listen import LISTENING
 from drivers.protocols.modbus_listen import ModbusOverheard
 from drivers.quality import Quality
 from drivers.registry import listeners
+from hil.sim.dlt645 import frame
 
 S = 1_000_000_000
 PORT = "/dev/ttyUSB0"
@@ -35,6 +37,7 @@ class Sink:
 
     batches: list[Batch] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    identities: list[tuple[int, str]] = field(default_factory=list)
     full: bool = False
 
     def offer(self, batch: Batch) -> bool:
@@ -50,7 +53,7 @@ class Sink:
         return 10 * device + point
 
     def identify(self, device: int, identity: str) -> None:
-        """No identity is overheard."""
+        self.identities.append((device, identity))
 
     def last_counts(self, device: int) -> Mapping[int, int] | None:  # noqa: ARG002
         return {}
@@ -203,3 +206,24 @@ def test_a_counter_that_runs_backwards_is_told_as_for_a_polled_device() -> None:
             device.hear(one)
     assert [event.kind for event in sink.events] == [EventKind.COUNTER_DISCONTINUITY]
     assert [one.point for one in device.status().breaks] == ["energy.active.import"]
+
+
+def test_a_meter_that_is_exchanged_is_another_one_and_its_counters_begin_anew() -> None:
+    profile = load_profile(find_profile("generic/dlt645-2007-single-phase", builtin_roots()))
+    sink, clock = Sink(), Clock()
+    site = SiteDevice(name="meter", bus="shared", unit=0, address="A" * 12, profile=profile, every_s=1.0)
+    overheard = LISTENING["dlt645-2007"].overheard
+    assert overheard is not None
+    device = HeardDevice(Wanted(index=3, site=site), overheard(profile, "A" * 12, UTC), Recorder(sink, clock), 0)
+    line = Overhearing(listeners())
+    identifier = bytes.fromhex("00000100")  # energy imported, low byte first
+    for second, (address, count) in enumerate((("61", 5000), ("61", 5001), ("62", 10), ("62", 11))):
+        meter = bytes.fromhex(address + "0100000000")
+        reply = frame(meter, 0x91, identifier + bytes.fromhex(f"{count:08d}")[::-1])
+        said = [*line.heard(frame(meter, 0x11, identifier), second * S), *line.heard(reply, second * S + 1)]
+        for one in (*said, *line.idle(second * S + 1, silence=True)):
+            device.hear(one)
+    assert len(sink.batches) == 4
+    assert sink.identities == [(3, "address=000000000161"), (3, "address=000000000162")]
+    assert device.status().identity == "address=000000000162"
+    assert sink.events == []

@@ -85,3 +85,19 @@ def test_an_overheard_exchange_gives_the_values_of_a_polled_one(profile: Profile
                 assert other.take(one) is None
     assert heard[0] == heard[1]
     assert {index: value for index, value in heard[0].items() if index in points} == points
+
+
+@pytest.mark.parametrize(
+    ("profile", "example"),
+    [one for one in HEARD if one[0].protocol.startswith(("dlt645", "cjt188", "mbus"))],
+    ids=name_of,
+)
+def test_who_answered_another_client_is_told_beside_the_values(profile: Profile, example: Example) -> None:
+    listening = find_listening(profile.protocol)
+    assert listening is not None
+    assert listening.overheard is not None
+    said = hear(telegrams(profile, example), 4096)
+    overheard = listening.overheard(profile, address_of(profile, said), UTC)
+    plates = [taken.plate for one in said if (taken := overheard.take(one)) is not None]
+    assert plates
+    assert all(plate.get("serial" if profile.protocol == "mbus" else "address") for plate in plates)

@@ -19,6 +19,7 @@ from drivers.sources import Device, Line
 _TEST_POINTS: Final = 3
 _MOST_TURNS: Final = 6
 _ENOUGH_WEIGHT: Final = 4.0
+_MARGIN: Final = 2.0  # a hundred times less to be expected of any other model; ranges a little narrower tell nothing
 _FLOAT_CHANCE: Final = 0.02  # that 32 random bits are a float inside a plausible range and not about 0
 RECOGNISED: Final = 10.0
 """Weight of a mark that tells models apart."""
@@ -219,7 +220,7 @@ def _with_certainty(found: Sequence[Proposal]) -> list[Proposal]:
         rivals = max((other.weight for other in found if other is not one), default=0.0)
         if one.weight >= RECOGNISED and rivals < RECOGNISED:
             certainty = Certainty.RECOGNISED
-        elif one.weight >= _ENOUGH_WEIGHT and one.weight > rivals:
+        elif one.weight >= _ENOUGH_WEIGHT and one.weight >= rivals + _MARGIN:
             certainty = Certainty.LIKELY
         else:
             certainty = Certainty.POSSIBLE

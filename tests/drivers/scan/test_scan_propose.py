@@ -63,6 +63,14 @@ def test_a_proposal_without_telling_values_is_only_possible() -> None:
     assert all(one.certainty is Certainty.POSSIBLE for one in found)
 
 
+@pytest.mark.parametrize("model", ["renke/soil-4in1", "generic/soil-7in1", "supmea/do7013"])
+def test_of_probes_that_differ_by_nothing_none_is_likelier(model: str) -> None:
+    """Soil and water probes answer the same request: narrower ranges make none of them the right one."""
+    found, _, _ = proposed(model, 5, 9600)
+    assert len(found) > 1
+    assert {one.certainty for one in found if not one.fingerprint} == {Certainty.POSSIBLE}
+
+
 def test_a_fingerprint_with_a_value_of_its_own_is_recognised_and_a_wrong_one_rules_out() -> None:
     soil = next(one for one in profiles() if one.id == "renke/soil-4in1")
     mark = soil.points[0].location

@@ -44,6 +44,11 @@ class Target:
     devices: tuple[SiteDevice, ...] = ()
     in_site: bool = False
 
+    @property
+    def typed(self) -> str:
+        """What to type for it: the name of a bus of the site, or the port."""
+        return self.bus.name if self.in_site else self.bus.port
+
 
 def find_line(
     session: Session, name: str, *, serial: bool = True, any_speed: bool = True, speaks: bool = True

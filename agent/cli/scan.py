@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from agent.cli.exit_codes import ExitCode
+from agent.cli.exit_codes import ExitCode, of_code
 from agent.cli.number_types import BAUD, FiniteRange
 from agent.cli.output import Answer
 from agent.cli.session import Session
-from agent.cli.verb import verb
-from agent.finding import Finding
+from agent.cli.verb import failure, verb
+from agent.finding import Finding, of_error
 from agent.language import N_, _
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
     """Search the line."""
     from agent.cli.lines import find_line  # noqa: PLC0415 - start-up time
     from agent.cli.scan_prepare import Asked, prepare  # noqa: PLC0415
+    from drivers.errors import LinkDownError  # noqa: PLC0415
 
     target = find_line(session, line, any_speed=False)
     asked = Asked(**wishes)  # type: ignore[arg-type]  # click has made each what its option says
@@ -56,7 +58,12 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
     refused = refuse_production(target, announced_s, anyway=asked.anyway)
     if refused is not None:
         return refused
-    stopped = run(session, work, announced_s)
+    try:
+        stopped = run(session, work, announced_s)
+    except LinkDownError as error:
+        if not work.search.progress.probes:
+            raise
+        return _answer(session, work, announced_s, lost=of_error(error))
     return _answer(session, work, announced_s, stopped=stopped)
 
 
@@ -99,7 +106,10 @@ def _announce(session: Session, work: Work, announced_s: float) -> None:
     )
 
 
-def _answer(session: Session, work: Work, announced_s: float, *, stopped: bool) -> Answer:
+def _answer(
+    session: Session, work: Work, announced_s: float, *, stopped: bool = False, lost: Finding | None = None
+) -> Answer:
+    """Show what was found, however the search ended: ``stopped`` by a person, or the line ``lost`` on the way."""
     from agent.cli.scan_text import findings_of, found_rows, result_of  # noqa: PLC0415 - start-up time
     from drivers.scan.conclude import conclude  # noqa: PLC0415
 
@@ -109,17 +119,20 @@ def _answer(session: Session, work: Work, announced_s: float, *, stopped: bool) 
         session.out.table(found_rows(progress, work.proposals, work.known), right=(0, 3))
     if search.hushed:
         session.out.note(
-            _("Somebody talks on this line, so nothing was asked: who speaks by itself was listened for.")
+            _("Somebody speaks on this line, so it was only listened to; --resume --yes asks all the same.")
         )
     elif search.stage is not None:
         session.out.note(
-            _("Not all was searched; go on with: tidegate scan {line} --resume").format(line=target.bus.name)
+            _("Not all was searched; go on with: tidegate scan {line} --resume").format(line=target.typed)
         )
     elif not any(stage.patient for stage in search.plan[-1:]):
         session.out.note(_("Slow devices and odd parity are not ruled out yet: add --resume --deep"))
     result = result_of(
         search, work.proposals, work.known, port=target.bus.port, announced_s=announced_s, took_s=work.took_s
     )
+    unkept = (replace(failure(work.unsaved).findings[0], warning=True),) if work.unsaved is not None else ()
+    if lost is not None:  # of a line that went away nothing is concluded
+        return Answer(code=of_code(lost.code), result=result, findings=(lost, *unkept))
     code = ExitCode.DONE if progress.sightings else ExitCode.NO
-    findings = findings_of(conclude(progress), progress, target.bus.port)
+    findings = (*findings_of(conclude(progress), progress, target.bus.port), *unkept)
     return Answer(code=ExitCode.INTERRUPTED if stopped else code, result=result, findings=findings)

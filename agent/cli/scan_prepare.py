@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -106,9 +107,17 @@ def all_profiles() -> tuple[Profile, ...]:
 
 def record_path(session: Session, port: str) -> Path:
     """Give where the record of the last scan of a port is kept."""
-    home = session.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    home = session.environ.get("XDG_STATE_HOME") or str(_home(session) / ".local" / "state")
     name = "".join(letter if letter.isalnum() else "-" for letter in port).strip("-")
     return Path(home) / "tidegate" / f"scan-{name[-80:]}.json"
+
+
+def _home(session: Session) -> Path:
+    """Give the user's folder; where the user has none (a service, a container) the one that the command runs in."""
+    if session.environ.get("HOME", "/"):
+        with suppress(RuntimeError):
+            return Path.home()
+    return Path.cwd()
 
 
 def last_scan(session: Session, port: str) -> tuple[Progress | None, Proposals]:

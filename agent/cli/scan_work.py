@@ -64,6 +64,7 @@ class Work:
         proposals: by protocol, address and setting.
         known: devices of the site on this line.
         took_s: time on the line, rests not counted.
+        unsaved: why the record could not be written, the last time that was tried.
     """
 
     target: Target
@@ -77,6 +78,7 @@ class Work:
     proposals: dict[Spot, tuple[Proposal, ...]] = field(default_factory=dict)
     known: Mapping[Spot, str] = field(default_factory=dict)
     took_s: float = 0.0
+    unsaved: OSError | None = None
     _saved_s: float = 0.0
     _talk: Finding | None = None
 
@@ -125,7 +127,9 @@ class Work:
                 if unnamed is not None:
                     await self._name(unnamed, line)
                 else:
-                    await step(self.search, line, self.probers)
+                    found = await step(self.search, line, self.probers)
+                    if found is not None and found.unasked and not self.wishes.anyway:
+                        self.search.hush()
                 self.tell(self._now_s())
                 if self._now_s() - self._saved_s >= _SAVE_EVERY_S:
                     self._save()
@@ -183,8 +187,12 @@ class Work:
         self._saved_s = self._now_s()
         if self.wishes.record is None:
             return
-        with suppress(OSError):  # a scan without a record is better than none
+        try:
             write_record(self.wishes.record, self.search.progress, self.proposals)
+        except OSError as error:
+            self.unsaved = error  # a scan without a record is better than none; it is said at the end
+        else:
+            self.unsaved = None
 
     def _now_s(self) -> float:
         return self.clock.mono_ns() / 1e9

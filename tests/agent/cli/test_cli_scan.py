@@ -102,6 +102,42 @@ def test_ctrl_c_keeps_what_was_found(process: Process, on_pty: OnPty, tmp_path: 
     assert b"--resume" in err
 
 
+def test_a_port_that_is_pulled_keeps_what_was_found_and_says_how_to_go_on(
+    process: Process, on_pty: OnPty, tmp_path: Path
+) -> None:
+    pty, state = on_pty(line_of(("generic/xy-md02", 1))), tmp_path / "s.json"
+    words = process.argv("scan", pty.path, "--listen", "0", "--state", state, "--json")
+    child = subprocess.Popen(words, cwd=tmp_path, env=process.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 40
+    while not (state.exists() and json.loads(state.read_text())["sightings"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    pty.unplug()
+    out, err = child.communicate(timeout=30)
+    assert child.returncode == 74, err.decode()
+    envelope = json.loads(out)
+    assert [one["address"] for one in envelope["result"]["found"]] == [1]
+    assert [one["code"] for one in envelope["findings"]] == ["link-down"]
+    assert f"tidegate scan {pty.path} --resume" in err.decode()
+
+
+def test_a_record_that_cannot_be_kept_is_said(tidegate: Command, on_pty: OnPty, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    words = ("--unit", "2", "--baud", "9600", "--listen", "0", "--state", tmp_path / "file" / "s.json", "--json")
+    said = tidegate("scan", on_pty(line_of(("generic/xy-md02", 2))).path, *words)
+    assert said.code == 0
+    assert [(one["code"], one["severity"]) for one in said.envelope["findings"]] == [("file-failed", "warning")]
+
+
+def test_a_user_without_a_home_gets_a_record_where_the_command_runs(
+    tidegate: Command, on_pty: OnPty, tmp_path: Path
+) -> None:
+    words = ("--unit", "2", "--baud", "9600", "--listen", "0")
+    said = tidegate("scan", on_pty(line_of()).path, *words, HOME="", XDG_STATE_HOME=None)
+    assert said.code == 1
+    assert list((tmp_path / ".local" / "state" / "tidegate").glob("scan-*.json"))
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"schema": 9}', b'{"schema": 1, "done": {}}'])
 def test_a_record_that_cannot_be_read_is_said_and_the_scan_begins_anew(
     tidegate: Command, on_pty: OnPty, tmp_path: Path, content: bytes

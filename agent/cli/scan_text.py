@@ -125,7 +125,7 @@ def found_rows(progress: Progress, proposals: Proposals, names: Mapping[Spot, st
 
 
 def _answers(one: Sighting) -> str:
-    if not one.slowest_s:
+    if one.unasked:
         return _("speaks by itself")
     return _("{whole} of {tries}, {fastest} to {slowest} ms").format(
         whole=one.whole, tries=one.tries, fastest=round(one.fastest_s * 1000), slowest=round(one.slowest_s * 1000)

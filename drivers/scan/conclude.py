@@ -44,14 +44,15 @@ def conclude(progress: Progress) -> tuple[Concluded, ...]:
     out: list[Concluded] = []
     if progress.echo:
         out.append(Concluded(what=Conclusion.ECHO))
-    crowded = [sighting for sighting in progress.sightings if sighting.crowded]
+    talks = any(sighting.unasked for sighting in progress.sightings)  # and may have spoken where an answer was due
+    crowded = [one for one in progress.sightings if one.crowded and (one.whole or not talks)]
     clean = [sighting for sighting in progress.sightings if not sighting.damaged]
     numbered = [sighting for sighting in crowded if isinstance(sighting.address, int)]
     if len(numbered) > 1 and not clean:
         out.append(Concluded(what=Conclusion.BAD_LINE))
     else:
         out += [Concluded(what=_crowd(sighting), sighting=sighting) for sighting in crowded]
-    voices = tuple(voice for voice in progress.voices if not _explained(voice, progress))
+    voices = () if talks else tuple(voice for voice in progress.voices if not _explained(voice, progress))
     if voices:
         out.append(Concluded(what=Conclusion.OTHER_SPEED, voices=voices))
     elif not progress.sightings and progress.probes:

@@ -37,6 +37,7 @@ def to_json(progress: Progress) -> str:
                     "frame": s.frame.hex(),
                     "who": s.who,
                     "family": s.family,
+                    "unasked": s.unasked,
                 }
                 for s in progress.sightings
             ],
@@ -103,6 +104,7 @@ def _sighting(found: dict[str, Any]) -> Sighting:
         frame=bytes.fromhex(found["frame"]),
         who=str(found["who"]),
         family=str(found["family"]),
+        unasked=bool(found.get("unasked")),
     )
 
 

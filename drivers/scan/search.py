@@ -91,6 +91,8 @@ class Search:
         if heard.verdict is Verdict.SILENCE and not heard.raw:
             self._cost.reckoned_s += reckoned_s(probe.ask, probe.line, probe.window_s)
             self._cost.measured_s += heard.took_s
+        if heard.verdict in _TELLING and not progress.sightings:
+            self._listen_first()
         if probe.step is not None:
             progress.done[probe.step[0]] = probe.step[1] + 1
         if probe.ask.manner is Manner.OPEN:
@@ -196,7 +198,7 @@ class Search:
             return None  # the same one under another address, or by another edition of its protocol
         new = known is None
         if known is None:
-            known = Sighting(protocol=protocol, address=address, line=line)
+            known = Sighting(protocol=protocol, address=address, line=line, unasked=not probe.ask.request)
             self.progress.sightings.append(known)
         known.tries += 1
         whole = heard.verdict is Verdict.ANSWER and known.who in ("", heard.who)
@@ -266,6 +268,10 @@ class Search:
                 )
         if not clear:
             self.progress.note(probe, heard.raw, heard.verdict)
+
+    def _listen_first(self) -> None:
+        """Bytes came that are no answer: before more is asked, hear whether somebody speaks by itself."""
+        self._stages.sort(key=lambda stage: not (stage.listens and stage.rank in (Rank.LISTEN, Rank.LISTEN_RARE)))
 
     def _prefer(self, baud: int) -> None:
         """Where one device is, others are: take its speed before other speeds, within each rank."""

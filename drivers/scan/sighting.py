@@ -29,6 +29,7 @@ class Sighting:
         frame: first whole reply, of Modbus without its checksum; b"" if there was none.
         who: what it says of itself, empty where its protocol has nothing of the kind.
         family: what it measures, if it says so: water, heat, gas, electricity.
+        unasked: it was heard to speak by itself.
     """
 
     protocol: str
@@ -42,6 +43,7 @@ class Sighting:
     frame: bytes = b""
     who: str = ""
     family: str = ""
+    unasked: bool = False
 
     @property
     def crowded(self) -> bool:

@@ -184,6 +184,9 @@ class Line:
         if not data:
             return
         self._client = settings or self.settings
+        if self._request is not None and self._request.settings.baud != self._client.baud:
+            spoken, self._request = self._request, None
+            self._hear(spoken, spoken.over_ns)  # another speed: what was sent before is over, such as a break
         if self._request is None:
             self._begin(now_ns)
         request = self._request

@@ -18,6 +18,7 @@ _MOST_HEARD_BYTES: Final = 65536
 _PAUSE_S: Final = 0.1
 _CHUNK_S: Final = 0.02  # USB adapters deliver in portions, the slowest 16 ms apart
 _NS: Final = 1_000_000_000
+_BREAK: Final = b"\x00"  # low from start to stop bit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ class ScanLine:
         *,
         gap_s: float = 0.0,
         reply_line: LineSettings | None = None,
+        rouse: LineSettings | None = None,
         longest: int = LONGEST_BYTES,
     ) -> Came:
         """Send ``request`` at ``line`` and gather what comes until ``is_whole``, or silence.
@@ -91,6 +93,7 @@ class ScanLine:
             is_whole: tells whether all has come that will.
             gap_s: silence inside what comes that does not end it, if longer than that of the line.
             reply_line: speed and parity of the reply, where the request orders others (IEC 62056-21).
+            rouse: see ``Ask.rouse``.
             longest: bytes after which nobody listens on.
 
         Raises:
@@ -98,7 +101,7 @@ class ScanLine:
         """
         began_ns = self._clock.mono_ns()
         await self._set(line)
-        stray = await self._quiet()
+        stray = await (self._quiet() if rouse is None else self._rouse(rouse, line))
         if request:
             self._stream.write(request)
         sent_ns = self._busy_ns = self._clock.mono_ns() + round(len(request) * line.character_s * _NS)
@@ -146,6 +149,16 @@ class ScanLine:
         await self._set_stream(line)
         wait_ns = self._switch_ns + round(max(0.0, before_s - line.silence_s) * _NS)
         self._busy_ns = self._clock.mono_ns() + wait_ns
+
+    async def _rouse(self, slow: LineSettings, line: LineSettings) -> bytes:
+        """Send the break; those who wake go to sleep again soon, so only the silence of ``line`` follows."""
+        await self._set_stream(slow)
+        stray = await self._quiet()
+        self._stream.write(_BREAK)
+        await self._pause.until(self._clock.mono_ns() + round(slow.character_s * _NS))
+        await self._set_stream(line)
+        self._busy_ns = self._clock.mono_ns() + self._switch_ns
+        return stray + await self._quiet()
 
     async def _set_stream(self, line: LineSettings) -> None:
         try:

@@ -57,6 +57,7 @@ class Ask:
         thorough: what is asked because of it is not to be ``hasty``.
         parting: begins to tell several apart; done once for a protocol at a setting, unless ``thorough``.
         binding: follows the one before without a break, since a device waits for it.
+        rouse: settings at which a character 00 is sent first, so slowly that it is a break and wakes who sleeps.
         tries: how often one that answered is asked, to see whether all its answers are whole.
     """
 
@@ -72,6 +73,7 @@ class Ask:
     thorough: bool = False
     parting: bool = False
     binding: bool = False
+    rouse: LineSettings | None = None
     tries: int = 2
 
 

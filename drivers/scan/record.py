@@ -123,6 +123,7 @@ def _open(probe: Probe) -> dict[str, Any]:
         "gap_s": ask.gap_s,
         "flags": [ask.hasty, ask.thorough, ask.parting, ask.binding],
         "tries": ask.tries,
+        "rouse": None if ask.rouse is None else line_words(ask.rouse),
     }
 
 
@@ -141,6 +142,7 @@ def _probe(found: dict[str, Any]) -> Probe:
         parting=bool(parting),
         binding=bool(binding),
         tries=int(found["tries"]),
+        rouse=None if found.get("rouse") is None else read_line(found["rouse"]),
     )
     line, window_s = read_line(found["line"]), float(found["window_s"])
     return Probe(protocol=str(found["protocol"]), ask=ask, line=line, window_s=window_s)

@@ -47,6 +47,7 @@ async def hear(probe: Probe, line: ScanLine, prober: Prober) -> Heard:
         probe.window_s,
         lambda data: prober.is_whole(ask, data),
         gap_s=ask.gap_s,
+        rouse=ask.rouse,
         longest=_READOUT_BYTES if ask.binding else LONGEST_BYTES,
     )
     heard = prober.hear(ask, came.data)

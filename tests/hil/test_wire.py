@@ -71,6 +71,23 @@ async def test_bytes_come_one_by_one_at_the_pace_of_the_line() -> None:
 
 
 @virtual
+async def test_what_is_sent_at_another_speed_is_a_request_of_its_own() -> None:
+    log: list[Exchange] = []
+    device = two_devices()[0]
+    stream = LineStream(Line([device], on_exchange=log.append))
+    own = stream.line.settings
+    await stream.set_line(Characters(baud=600))
+    stream.write(b"\x00")
+    await asyncio.sleep(Characters(baud=600).duration_ns(1) / 1e9)
+    await stream.set_line(own)
+    await asyncio.sleep(own.silence_ns / 1e9)
+    stream.write(frame(device.unit, bytes.fromhex("0400000001")))
+    await stream.read()
+    assert [(one.request[:1], one.settings.baud) for one in log] == [(b"\x00", 600), (bytes([device.unit]), own.baud)]
+    assert log[1].reply
+
+
+@virtual
 async def test_a_request_inside_the_silence_is_counted_and_one_after_it_is_not() -> None:
     log: list[Exchange] = []
     line = Line(two_devices(), on_exchange=log.append)

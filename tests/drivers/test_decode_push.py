@@ -14,7 +14,7 @@ from drivers.decode import decode_exchange
 from drivers.decoded import Decoded, DecodeFault
 from drivers.errors import ProfileError
 from drivers.profile import Profile
-from drivers.registry import find_protocol
+from drivers.protocols.decode_only import decode_only
 
 _FOLDER = Path(__file__).parent.parent / "vectors"
 _NAMES = ("hj212", "sml", "dlms")
@@ -78,10 +78,9 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(vector: dict[str, Any]) -> 
     assert refused >= 8 * len(wire) - 16
 
 
-@pytest.mark.parametrize("name", ["sdi12"])
-def test_a_profile_that_names_it_is_told_that_no_device_is_read_with_it(name: str) -> None:
-    with pytest.raises(ProfileError, match="cannot be read"):
-        find_protocol(name, "x.toml").check(cast("Profile", SimpleNamespace(id="x.toml")))
+def test_a_profile_of_a_protocol_that_is_only_decoded_is_told_that_no_device_is_read_with_it() -> None:
+    with pytest.raises(ProfileError, match=r"x\.toml: frames of new can be decoded, devices cannot be read"):
+        decode_only("new", {}).check(cast("Profile", SimpleNamespace(id="x.toml")))
 
 
 def _hj212(*segments: str) -> bytes:

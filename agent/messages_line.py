@@ -32,7 +32,8 @@ LINE_ROWS: Final = (
      N_("{port}: somebody is there, at settings that were not met: a question at {line} brought {bytes}."),
      N_("Go on with --deep, name the speed with --baud, or listen: tidegate monitor")),
     (3112, "scan-crowded",
-     N_("{port}: several devices have address {address} at {line}: {damaged} of {tries} replies were damaged."),
+     N_("{port}: {damaged} of {tries} replies of address {address} at {line} were damaged: several devices have it,"
+        " or one is on a bad line."),
      N_("Disconnect all but one of them, give that one another address, and scan again.")),
     (3113, "scan-bad-line",
      N_("{port}: every device answers with damaged replies; that is the line, not the addresses."),
@@ -50,7 +51,7 @@ LINE_ROWS: Final = (
      N_("No profile fits what address {address} on bus {bus} answers, or nothing answers there."),
      N_("Look for it with tidegate scan, or name its model with --profile.")),
     (3118, "choose-profile",
-     N_("Several profiles fit address {address}: {profiles}."),
+     N_("What stands at address {address} is not certain; what fits: {profiles}."),
      N_("Name the right one with --profile; the plate of the device tells.")),
     (3121, "scan-several",
      N_("{port}: {protocol}, {address} at {line}: {damaged} of {tries} answers are spoilt. Several devices answer at"
@@ -87,6 +88,9 @@ LINE_ROWS: Final = (
     (7926, "not-tested",
      N_("{device} did not pass the test: {detail}."),
      N_("Check address, speed and profile; --untested writes it all the same.")),
+    (7931, "ratio-unanswered",
+     N_('Address {address} is left out: {profile} needs the answer "{ratio}": {meaning}.'),
+     N_("Give it with --ratio {ratio}=NUMBER.")),
     (7930, "listen-only",
      N_("Bus {detail} is only listened to (listen = true): nothing may be sent there."),
      N_("See what passes with tidegate monitor, or let the client that polls ask. To ask from here, remove listen.")),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from drivers.profile_about import Ratio
     from drivers.scan.sighting import Sighting
 
+_OF_ONE_DEVICE = ("profile", "unit", "address", "name", "baud", "parity", "untested")
 _HELP = N_("""Test a device and write it into the site file.
 
 \b
@@ -66,9 +67,7 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
     if target.site is None:
         session.load_site()  # says that there is none
     if wishes["scanned"]:
-        from agent.cli.add_found import add_found  # noqa: PLC0415 - start-up time
-
-        return add_found(session, target, dry_run=bool(wishes["dry_run"]), yes=bool(wishes["yes"]))
+        return _found(session, target, wishes)
     before = path.read_text(encoding="utf-8")
     ask = not (wishes["yes"] or session.out.json)
     seen = _seen(session, target, wishes)
@@ -92,6 +91,22 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
         return Answer(code=ExitCode.NO, result=result, findings=(Finding(code="needs-yes"),))
     kept, findings = write(session, path, text, site)
     return Answer(result={**result, "written": True, "kept": str(kept)}, findings=findings)
+
+
+def _found(session: Session, target: Target, wishes: dict[str, object]) -> Answer:
+    """Add all that a scan has found; what is said of one device alone does not go with that."""
+    from agent.cli.add_found import Common, add_found  # noqa: PLC0415 - start-up time
+
+    alone = [f"--{name}" for name in _OF_ONE_DEVICE if wishes[name] not in (None, "", False)]
+    if alone:
+        detail = f"--scan, {', '.join(alone)}"
+        return Answer(code=ExitCode.USAGE, findings=(Finding(code="usage", params={"detail": detail}),))
+    common = Common(
+        bus=target.bus.name if target.in_site else str(wishes["bus_name"]) or target.bus.name,
+        ratios=dict(_pair(text) for text in _texts(wishes["ratios"])),
+        every=str(wishes["every"]),
+    )
+    return add_found(session, target, common, dry_run=bool(wishes["dry_run"]), yes=bool(wishes["yes"]))
 
 
 def _seen(session: Session, target: Target, wishes: dict[str, object]) -> Sighting | None:
@@ -169,11 +184,12 @@ def _pair(text: str) -> tuple[str, str]:
 
 def answered(profile_id: str, given: Mapping[str, str], *, ask: bool) -> dict[str, str]:
     """Give the answers that a profile needs: those that were given, and the rest from the person if one may ask."""
-    missing = [ratio for ratio in _needed(profile_id) if ratio.name not in given] if ask else []
+    missing = [ratio for ratio in needed(profile_id) if ratio.name not in given] if ask else []
     return {**given, **{ratio.name: _ask(ratio) for ratio in missing}}
 
 
-def _needed(profile_id: str) -> tuple[Ratio, ...]:
+def needed(profile_id: str) -> tuple[Ratio, ...]:
+    """Give the ratios that the site has to answer for a profile; none for one that cannot be read."""
     from drivers.errors import ProfileError  # noqa: PLC0415 - start-up time
     from drivers.profile_load import builtin_roots, find_profile, load_profile  # noqa: PLC0415
 

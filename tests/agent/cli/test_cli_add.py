@@ -95,7 +95,7 @@ def test_a_ratio_that_the_profile_needs_is_asked_for(tidegate: Command, site: Pa
 def test_without_a_profile_models_are_proposed_and_a_person_chooses(tidegate: Command, site: Path) -> None:
     undecided = tidegate("add", "rs485-a", "--unit", "7", "--yes")
     assert undecided.code == 1
-    assert "Several profiles fit address 7: eastron/sdm120" in undecided.err
+    assert "at address 7 is not certain; what fits: eastron/sdm120" in undecided.err
     chosen = tidegate("add", "rs485-a", "--unit", "7", stdin=b"1\ny\n")
     assert chosen.code == 0, chosen.err
     assert "3 of 3 plausible" in chosen.out

@@ -26,7 +26,7 @@ _SECONDARY: Final = re.compile(r"([0-9A-F]{8})(?:\.([A-Z]{3}|\*)\.([0-9A-F]{2}|\
 
 
 def record_of(point: Point, where: str) -> str:
-    """Give the record that holds a point by its name, OFFSET for the clocks; ProfileError if no record can have it."""
+    """Give the record that holds a point by its name, OFFSET for the clocks; ProfileError if none can have it."""
     assert isinstance(point.place, NamedLocation)  # the profile names this protocol
     at = point.place.fields(f"{where}: point[{point.name}].at", _KEYS)
     if at.has("clock") and at.choice("clock", {"offset": True}, default=True):

@@ -121,7 +121,7 @@ class IecMeter:
         return self._settings
 
     def hear(self, frame: bytes, now_ns: int) -> Reply | None:
-        """Answer a sign-on with the identification and, within 1.5 s of that and no break, an option with the readout."""
+        """Answer a sign-on with the identification and, within 1.5 s of that, an option with the readout."""
         if not self.alive:
             return None
         text = frame.decode("latin-1")

@@ -147,7 +147,7 @@ def instrument(rig: Rig, unit: int) -> minimalmodbus.Instrument:
 
 
 def told(rig: Rig, unit: int, quantity: str, utc_ms: int, offset_ms: int) -> list[Decimal]:
-    """What replies of a unit told of a quantity shortly before; ``offset_ms`` leads from the journal's clock to UTC."""
+    """What replies of a unit told of a quantity just before; ``offset_ms`` leads from the journal's clock to UTC."""
     return [
         Decimal(value)
         for one in rig.log

@@ -20,6 +20,8 @@ _DATA: Final = re.compile(r"(?:D\d{1,3}|RC?\d)")
 _IDENTITY: Final = (
     ("sdi12_version", 0, 2), ("vendor", 2, 10), ("model", 10, 16), ("firmware", 16, 19), ("serial", 19, None),
 )  # fmt: skip
+_IDENTIFIED: Final = re.compile(r"1\d.{17}")
+"""How an identification begins, where the command is not known: with a version of 1.0 to 1.9."""
 _REASONS: Final = (
     (NoiseReason.BAD_CHECKSUM, DecodeFault.BAD_CHECKSUM, "the CRC is wrong"),
     (NoiseReason.OTHER_UNIT, DecodeFault.REPLY_MISMATCH, "another sensor answered"),
@@ -76,7 +78,7 @@ def _content(frame: Sdi12Frame, command: str | None) -> Iterator[Quantity]:
     body = frame.body
     if frame.values or (command is not None and _DATA.fullmatch(command)) or (frame.crc and not body):
         yield from _values(frame)
-    elif command == "I":
+    elif command == "I" or (command is None and _IDENTIFIED.match(body)):
         yield from _identity(body)
     elif body.isdigit() and (timing := _timing(body, command)):
         yield from timing
@@ -110,12 +112,19 @@ def _timing(body: str, command: str | None) -> tuple[Quantity, ...]:
     )
 
 
-def _identity(body: str) -> Iterator[Quantity]:
+def identity_of(body: str) -> dict[str, str]:
+    """Take an identification apart (4.4.2) and name its parts; empty if it is too short."""
     if len(body) < _IDENTITY[-1][1]:
+        return {}
+    parts = {name: sanitize(body[first:end].strip()) for name, first, end in _IDENTITY}
+    return {name: text for name, text in parts.items() if text}
+
+
+def _identity(body: str) -> Iterator[Quantity]:
+    found = identity_of(body)
+    if not found:
         raise DecodeError(DecodeFault.BAD_FRAME, "the identification is shorter than 19 characters")
-    for name, first, end in _IDENTITY:
-        if text := sanitize(body[first:end].strip()):
-            yield _text(name, text)
+    yield from (_text(name, text) for name, text in found.items())
 
 
 def _text(name: str, value: str) -> Quantity:

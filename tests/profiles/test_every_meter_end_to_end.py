@@ -22,7 +22,7 @@ from tests.profiles.virtual_lines import ROOT, load
 
 pytestmark = pytest.mark.bus
 
-OWN_TESTS = frozenset({"modbus", "sml", "sml-pull", "dlms", "dlms-push", "hj212"})
+OWN_TESTS = frozenset({"modbus", "sml", "sml-pull", "dlms", "dlms-push", "hj212", "sdi12"})
 """Protocols whose profiles are read by other tests."""
 TIMES = {
     ("W.h", "kW.h"): Decimal("0.001"), ("MW.h", "kW.h"): Decimal(1000), ("kW", "W"): Decimal(1000),

@@ -125,7 +125,11 @@ def _echo_missing(wire: type[RtuWire], rand: random.Random, sizes: FaultSizes) -
 LINE = tuple(name for name in MAKERS if name != "tcp")
 PLAIN = ("rtu", *METERS)
 WAKING = dict.fromkeys(("dlt645", "cjt188"), ("surplus",))  # FE behind a reply may be the beginning of another
-IN_A_ROW = ("mbus", "iec62056-21")  # the next request follows at once, and a second copy of an answer spoils it
+IN_A_ROW = (
+    "mbus",
+    "iec62056-21",
+    "sdi12",
+)  # the next request follows at once, and a second copy of an answer spoils it
 SHARED = tuple(name for name in MAKERS if name != "iec62056-21")  # an optical head sits on one meter
 NOISE = ("garbage", "glitch", "cut_short")
 
@@ -162,7 +166,7 @@ CELLS = (
         name="late",
         act=replies(Fault.LATE),
         counted=("late_replies", "bad_checksum", *NOISE),
-        also={"iec62056-21": ("no_reply",)},  # a late identification passes for that to the next sign-on
+        also=dict.fromkeys(("iec62056-21", "sdi12"), ("no_reply",)),  # passes for the answer to the next of its kind
     ),
     Cell(
         name="later than any ceiling",

@@ -1,4 +1,4 @@
-"""The meters of the matrix: DL/T 645, CJ/T 188, M-Bus and IEC 62056-21, each on the same line as Modbus RTU has.
+"""The meters of the matrix, each on the line that Modbus RTU has.
 
 No two meters, registers and moments hold the same number.
 """
@@ -14,10 +14,11 @@ from typing import Final
 from drivers.link import Link
 from drivers.link_rtu import RtuLink
 from drivers.profile import Fingerprint, Label, NamedLocation, Point, Profile
+from drivers.profile_named import Word
 from drivers.wire_protocol import AnyLink
 from hil.characters import Characters
 from hil.faults import Fault, FaultSizes
-from hil.sim import cjt188, dlt645, iec62056_21, mbus
+from hil.sim import cjt188, dlt645, iec62056_21, mbus, sdi12
 from hil.sim.meters import Device
 from hil.wire import Exchange, Reply
 from tests.hil.fault_matrix.wires import RtuWire, Suffering, line_settings, profile_with
@@ -92,14 +93,16 @@ class MeterWire(RtuWire):
         protocol: as profiles name it.
         places: ``at`` of every point, their unit and decimals.
         proven_bytes: shorter replies have no checksum.
+        long_bytes: shorter replies are no readings.
     """
 
     framing = None
     protocol: str
-    places: tuple[dict[str, str], ...]
+    places: tuple[dict[str, Word], ...]
     unit_of_measure: str
     decimals: int
     proven_bytes = 0
+    long_bytes = 16
     ceiling_s = 0.5
     sizes = FaultSizes(late_ns=(520_000_000, 1_200_000_000), babble_bytes=80)
     late_sizes = FaultSizes(late_ns=(1_500_000_000, 2_500_000_000))
@@ -115,7 +118,7 @@ class MeterWire(RtuWire):
 
     def make_unit(self, unit: int, rand: random.Random) -> Suffering:
         meter = self.make_meter(unit, rand.randint(0, 100_000_000))
-        return SufferingMeter(meter, least=rand.choice((1, 16)), proven=self.proven_bytes)
+        return SufferingMeter(meter, least=rand.choice((1, self.long_bytes)), proven=self.proven_bytes)
 
     def make_meter(self, unit: int, turnaround_ns: int) -> Device:
         """Make the simulation."""
@@ -167,7 +170,7 @@ class Dlt645Wire(MeterWire):
 
     def make_meter(self, unit: int, turnaround_ns: int) -> Device:
         memory = {
-            place["di"]: (dlt645.Cell(name=f"p{index}", size=4, decimals=2, value=moves(unit, index, 2)),)
+            str(place["di"]): (dlt645.Cell(name=f"p{index}", size=4, decimals=2, value=moves(unit, index, 2)),)
             for index, place in enumerate(self.places)
         }
         return dlt645.Dlt645Meter(
@@ -294,9 +297,41 @@ class IecWire(MeterWire):
         return 1
 
 
+class Sdi12Wire(MeterWire):
+    """SDI-12 behind an adapter: two measurements with a CRC, whose values look alike."""
+
+    protocol = "sdi12"
+    places = ({"command": "MC", "value": 1}, {"command": "MC1", "value": 1})
+    unit_of_measure = "1"
+    decimals = 2
+    period_s = 5.0
+    request_bytes = 4
+    reply_bytes = 13
+    proven_bytes = long_bytes = 10
+
+    def choose_settings(self, rand: random.Random) -> Characters:
+        return Characters(baud=rand.choice((9600, 19200)))
+
+    def address(self, unit: int) -> str:
+        return str(2 ** (unit - 1))  # two of them at once are a third one
+
+    def make_meter(self, unit: int, turnaround_ns: int) -> Device:
+        cells = {
+            group: (sdi12.Cell(name=f"p{index}", decimals=2, value=moves(unit, index, 2)),)
+            for index, group in enumerate(("", "1"))
+        }
+        return sdi12.Sdi12Sensor(
+            self.address(unit), cells, says_s=0, turnaround_ns=turnaround_ns, settings=self.settings
+        )  # fmt: skip
+
+    def whom(self, request: bytes) -> int:
+        return {"1": 1, "2": 2, "4": 3}.get(request[:1].decode("latin-1"), 0)
+
+
 METERS: Final[Mapping[str, type[RtuWire]]] = {
     "dlt645": Dlt645Wire,
     "cjt188": Cjt188Wire,
     "mbus": MbusWire,
     "iec62056-21": IecWire,
+    "sdi12": Sdi12Wire,
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from drivers.codec import cjt188, dlt645, iec62056_21, mbus, summed
+from drivers.codec import cjt188, dlt645, iec62056_21, mbus, sdi12, summed
 from drivers.codec.mbus import MbusReplyDecoder
 from drivers.protocols import dlt645_dialogue
 from drivers.protocols import mbus as mbus_protocol
@@ -115,6 +115,26 @@ def speed_not_switched(patch: Patch) -> None:
     patch.setattr(IecDevice, "_at", lambda self, _baud: self._start)
 
 
+class Anything(bytes):
+    """Equal to any bytes."""
+
+    def __eq__(self, _other: object) -> bool:
+        return True
+
+    def __ne__(self, _other: object) -> bool:
+        return False
+
+    __hash__ = bytes.__hash__
+
+
+def crc_not_checked(patch: Patch) -> None:
+    patch.setattr(sdi12, "crc_characters", lambda _data: Anything())
+
+
+def sensor_not_matched(patch: Patch) -> None:
+    patch.setattr(sdi12.Sdi12Decoder, "_sorted", lambda _self, frame: frame)
+
+
 MUTANTS = [
     (sum_not_checked, "dlt645", "flip"),
     (sum_not_checked, "cjt188", "flip"),
@@ -127,6 +147,8 @@ MUTANTS = [
     (meter_not_reset_after_a_failure, "mbus", "loss"),
     (block_check_not_checked, "iec62056-21", "flip"),
     (speed_not_switched, "iec62056-21", "loss"),
+    (crc_not_checked, "sdi12", "flip"),
+    (sensor_not_matched, "sdi12", "another unit's reply"),
 ]
 
 

@@ -1,0 +1,439 @@
+"""SDI-12 sensors on the simulated line, at 1200 Bd with breaks of ours and behind an adapter: no wrong reading."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_EVEN, Decimal
+
+import pytest
+
+from drivers.errors import DeviceFailedError, DriverError, FrameError, LinkDownError, NoReplyError, RefusedError
+from drivers.link import Link
+from drivers.link_rtu import RtuLink
+from drivers.profile import Label, LineSettings, NamedLocation, Parity, Point, Profile
+from drivers.profile_load import builtin_roots, find_profile, list_profiles, load_profile
+from drivers.quality import Quality, is_bad
+from drivers.registry import build_device, find_protocol
+from drivers.sources import IdentifiedDevice
+from hil.characters import Characters
+from hil.faults import Fault, FaultSizes, Injector
+from hil.memory import LineStream
+from hil.sim import sdi12
+from hil.sim.sdi12 import ADAPTER, LINE, Cell, Sdi12Sensor
+from hil.virtualtime import VirtualClock, VirtualPause, here, virtual
+from hil.wire import Exchange, Line
+
+pytestmark = pytest.mark.bus
+
+ROUNDS = 12
+FAULTS = [fault for fault in Fault if fault is not Fault.NONE]
+SIZES = FaultSizes(late_ns=(10_000_000, 1_500_000_000))
+AT = {LINE: LineSettings(baud=1200, parity=Parity.EVEN, data_bits=7), ADAPTER: LineSettings(baud=9600)}
+
+
+def moves(number: int) -> Callable[[float], float]:
+    """A number that no other value and moment has."""
+    return lambda t: number * 100 + int(t * 20) % 90_000 / 1000
+
+
+MOVING = {
+    group: tuple(Cell(name=f"v{number}", decimals=3, value=moves(number)) for number in range(1, count + 1))
+    for group, count in (("", 3), ("1", 8), ("2", 12))
+}
+
+
+def profile_of(commands: Mapping[str, int], every_s: float = 20) -> Profile:
+    """Read the first values of each command."""
+    points = tuple(
+        Point(
+            name=f"{command}.v{number}", label=Label(en="x", zh="x"), unit="1", scale=Decimal(1), exponent=-3,
+            place=NamedLocation(words=(("command", command), ("value", number))), period_s=every_s,
+        )
+        for command, count in commands.items()
+        for number in range(1, count + 1)
+    )  # fmt: skip
+    return replace(load_profile(find_profile("generic/sdi12", builtin_roots())), points=points)
+
+
+class Bench:
+    """One device among sensors on one line."""
+
+    def __init__(
+        self,
+        sensors: list[Sdi12Sensor],
+        profile: Profile,
+        *,
+        injector: Injector | None = None,
+        echo: bool = False,
+        settings: Characters = LINE,
+        line: LineSettings | None = None,
+    ) -> None:
+        self.log: list[Exchange] = []
+        self.clock = VirtualClock(here())
+        self.line = Line(
+            sensors, settings=settings, injector=injector, echo=echo, on_exchange=self.log.append, speakers=sensors
+        )
+        self.stream = LineStream(self.line)
+        self.profile = profile
+        own = line or AT[settings]
+        link = Link(
+            self.stream, name="bench", clock=self.clock, pause=VirtualPause(self.clock), line=own, echo=echo
+        )  # fmt: skip
+        self.device = build_device(
+            "sdi12", index=0, unit=0, address=sensors[0].address, profile=profile, link=RtuLink(link),
+            clock=self.clock, settings=own,
+        )  # fmt: skip
+        self.errors: list[DriverError] = []
+        self.bad: dict[str, int] = {}
+        self.good = 0
+        self.told: dict[str, set[Decimal]] = {}
+
+    async def poll(self) -> None:
+        for read in self.device.reads:
+            begin = len(self.log)
+            try:
+                batch = await self.device.read(read)
+            except DriverError as error:
+                self.errors.append(error)
+                continue
+            self._compare(batch.points, batch.values, batch.statuses, self.log[begin:])
+
+    def _compare(
+        self, points: tuple[int, ...], values: tuple[object, ...], statuses: tuple[int, ...], said: list[Exchange]
+    ) -> None:
+        held = {name: value for one in said if one.sender is self.line.stations[0] for name, value in one.held}
+        for index, value, status in zip(points, values, statuses, strict=True):
+            point = self.profile.points[index]
+            if is_bad(status):
+                self.bad[point.name] = status
+                continue
+            assert isinstance(value, int)
+            step = Decimal(1).scaleb(point.exponent)
+            meant = Decimal(held.get(point.name) or held[point.name.rpartition(".")[2]]) * point.scale
+            assert value * step == meant.quantize(step, ROUND_HALF_EVEN), (point.name, meant, value)
+            self.good += 1
+
+    @property
+    def said(self) -> list[str]:
+        """Commands, breaks as ``_``, service requests as ``.``."""
+        return ["_" if one.request == b"\0" else one.request.decode("latin-1") or "." for one in self.log]
+
+
+def bench(commands: Mapping[str, int], sensor: Sdi12Sensor | None = None, **kind: object) -> Bench:
+    settings = kind.get("settings", LINE)
+    assert isinstance(settings, Characters)
+    one = sensor or Sdi12Sensor("0", MOVING, settings=settings)
+    other = Sdi12Sensor("7", MOVING, settings=settings, began_ns=-(10**12))
+    return Bench([one, other], profile_of(commands), **kind)  # type: ignore[arg-type]
+
+
+@virtual
+async def test_a_measurement_is_started_waited_for_and_fetched() -> None:
+    one = bench({"M": 3})
+    await one.poll()
+    assert not one.errors
+    assert one.good == 3
+    assert one.said == ["_", "0I!", "_", "0I!", "_", "0M!", ".", "_", "0D0!"]
+    await one.poll()
+    assert one.said[9:] == ["_", "0M!", ".", "_", "0D0!"]
+    assert one.line.counters.inside_silence == one.line.counters.collisions == 0
+
+
+@virtual
+async def test_the_break_is_long_enough_and_the_command_follows_before_the_sensor_sleeps_again() -> None:
+    one = bench({"M": 3})
+    await one.poll()
+    for before, after in zip(one.log, one.log[1:], strict=False):
+        if before.request == b"\0":
+            low_ns = 9 * 1_000_000_000 // before.settings.baud
+            assert low_ns >= 12_000_000
+            assert 8_330_000 <= after.start_ns - before.end_ns < 95_000_000
+            assert after.settings.baud == 1200
+
+
+@virtual
+async def test_a_sensor_that_wakes_slowly_hears_the_second_try() -> None:
+    sensor = Sdi12Sensor("0", MOVING)
+    sensor.wakes_s = 0.06
+    one = bench({"M": 3}, sensor)
+    await one.poll()
+    assert not one.errors
+    assert one.good == 3
+
+
+@virtual
+async def test_no_break_disturbs_a_measurement_that_has_no_service_request() -> None:
+    sensor = Sdi12Sensor("0", MOVING, says_s=7, takes_s=6)
+    sensor.calls = False
+    one = bench({"M": 3}, sensor)
+    await one.poll()
+    assert one.good == 3
+    assert sensor.aborted == 0
+    start, data = (next(x for x in one.log if x.request == text) for text in (b"0M!", b"0D0!"))
+    assert start.reply_end_ns is not None
+    assert data.start_ns - start.reply_end_ns >= 7_000_000_000
+
+
+@virtual
+async def test_an_adapter_makes_the_break_itself() -> None:
+    one = bench({"MC": 3}, settings=ADAPTER)
+    await one.poll()
+    assert one.good == 3
+    assert one.said == ["0I!", "0I!", "0MC!", ".", "0D0!"]
+
+
+@virtual
+async def test_a_port_of_eight_bits_makes_parity_in_software() -> None:
+    eight = Characters(baud=1200)
+    sensor = Sdi12Sensor("0", MOVING)
+    one = Bench([sensor], profile_of({"M": 3}), line=LineSettings(baud=1200))
+    one.line.settings = eight
+    one.stream._settings = eight
+    await one.poll()
+    assert one.good == 3
+    assert one.log[1].request == bytes((0x30, 0xC9, 0x21))
+
+
+@pytest.mark.parametrize(("command", "count"), [("M1", 8), ("MC1", 8), ("C2", 12), ("CC2", 12)])
+@virtual
+async def test_values_that_do_not_fit_one_answer_are_fetched_from_the_next_ones(command: str, count: int) -> None:
+    one = bench({command: count})
+    await one.poll()
+    await asyncio.sleep(5)
+    if not one.good:
+        await one.poll()
+    assert not one.errors
+    assert one.good == count
+    assert [text for text in one.said if "D" in text] == ["0D0!", "0D1!"]
+
+
+@pytest.mark.parametrize("command", ["R0", "RC0"])
+@virtual
+async def test_a_continuous_measurement_takes_one_exchange(command: str) -> None:
+    one = bench({command: 3})
+    await one.poll()
+    assert one.good == 3
+    assert one.said[-1] == f"0{command}!"
+
+
+@virtual
+async def test_a_concurrent_measurement_leaves_the_line_to_others_and_is_fetched_when_it_is_ready() -> None:
+    sensor = Sdi12Sensor("0", MOVING, takes_s=25, says_s=26)
+    one = bench({"C": 3}, sensor)
+    (read,) = one.device.reads
+    assert read.period_s == 5
+    began = one.clock.mono_ns()
+    await one.poll()
+    assert one.clock.mono_ns() - began < 2_000_000_000
+    assert (one.good, one.said[-1]) == (0, "0C!")
+    for _ in range(5):
+        await asyncio.sleep(5)
+        said = len(one.said)
+        await one.poll()
+        assert len(one.said) == said
+    await asyncio.sleep(5)
+    await one.poll()
+    assert one.good == 3
+    assert sensor.aborted == 0
+
+
+@virtual
+async def test_two_concurrent_measurements_of_one_sensor_do_not_break_each_other_off() -> None:
+    sensor = Sdi12Sensor("0", MOVING, takes_s=3, says_s=4)
+    one = bench({"C": 3, "CC1": 8}, sensor)
+    for _ in range(16):
+        await one.poll()
+        await asyncio.sleep(4)
+    assert not one.errors
+    assert one.good >= 3 * 11
+    assert sensor.aborted == 0
+
+
+@virtual
+async def test_points_of_a_concurrent_measurement_come_as_often_as_they_are_wanted() -> None:
+    one = bench({"C": 3})
+    began = one.clock.mono_ns()
+    for look in range(25):
+        await asyncio.sleep(5 * look - (one.clock.mono_ns() - began) / 1e9)
+        await one.poll()
+    assert one.said.count("0C!") == 7
+    assert one.good == 3 * 6
+
+
+@virtual
+async def test_a_measurement_that_was_broken_off_is_no_reading_and_the_next_one_is() -> None:
+    sensor = Sdi12Sensor("0", MOVING, takes_s=3, says_s=1)
+    sensor.calls = False
+    one = bench({"M": 3}, sensor)
+    await one.poll()
+    assert [type(error) for error in one.errors] == [DeviceFailedError]
+    sensor.takes_s = 0.5
+    await one.poll()
+    assert one.good == 3
+
+
+@virtual
+async def test_a_measurement_that_the_sensor_does_not_have_is_refused() -> None:
+    one = bench({"M5": 1})
+    await one.poll()
+    assert [type(error) for error in one.errors] == [RefusedError]
+
+
+@virtual
+async def test_a_value_that_the_sensor_does_not_give_is_none() -> None:
+    one = bench({"M": 4})
+    await one.poll()
+    assert one.good == 3
+    assert one.bad == {"M.v4": Quality.BAD_NO_DATA}
+
+
+@virtual
+async def test_values_without_the_promised_crc_are_no_reading() -> None:
+    sensor = Sdi12Sensor("0", MOVING)
+    sensor.guards = False
+    one = bench({"MC": 3}, sensor)
+    await one.poll()
+    assert one.good == 0
+    assert len(one.errors) == 1
+    assert isinstance(one.errors[0], FrameError)
+
+
+@virtual
+async def test_who_it_is_is_asked_at_first_and_after_every_silence() -> None:
+    sensor = Sdi12Sensor("0", MOVING, identity="13CampbellCS65X 000Std.00.35=2196405")
+    one = bench({"M": 3}, sensor)
+    assert isinstance(one.device, IdentifiedDevice)
+    assert str(one.device.identity) == "None"
+    await one.poll()
+    assert one.device.identity == "serial=Std.00.35=2196405; manufacturer=Campbell; model=CS65X; firmware=000"
+    sensor.alive = False
+    await one.poll()
+    assert [type(error) for error in one.errors] == [NoReplyError]
+    sensor.alive, sensor.identity = True, "13CampbellCS65X 000Std.00.35=2196406"
+    await one.device.probe()
+    await one.poll()
+    assert "serial=Std.00.35=2196406" in str(one.device.identity)
+    assert one.good == 6
+
+
+@pytest.mark.parametrize("settings", [LINE, ADAPTER], ids=["line", "adapter"])
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda one: one.value)
+@virtual
+async def test_no_fault_of_the_wire_ever_becomes_a_reading(fault: Fault, settings: Characters, seed: int) -> None:
+    happened = 0
+    for commands in ({"MC": 3, "MC1": 8}, {"CC": 3, "CC1": 8}, {"RC0": 3}):
+        one = bench(commands, injector=Injector(seed, rates={fault: 0.2}, sizes=SIZES), settings=settings)
+        for _ in range(ROUNDS):
+            await one.poll()
+            await asyncio.sleep(5)
+        happened += one.line.injector.happened[fault]
+        assert one.good > 0
+        assert one.line.counters.inside_silence == 0
+    assert happened > 0
+
+
+@virtual
+async def test_an_adapter_that_echoes_costs_no_reading() -> None:
+    for settings in (LINE, ADAPTER):
+        one = bench({"M": 3}, echo=True, settings=settings)
+        for _ in range(ROUNDS):
+            await one.poll()
+        assert not one.errors
+
+
+@virtual
+async def test_a_port_that_is_gone_is_said() -> None:
+    one = bench({"M": 3})
+    await one.stream.aclose()
+    with pytest.raises(LinkDownError):
+        await one.device.probe()
+
+
+def test_addresses_are_one_digit_or_letter() -> None:
+    read = find_protocol("sdi12", "here").address
+    assert read is not None
+    assert [read(text) for text in ("0", "z", " Z ")] == ["0", "z", "Z"]
+    for text in ("", "?", "00", "ä", "*"):
+        with pytest.raises(ValueError, match="one digit or letter"):
+            read(text)
+
+
+def test_the_simulator_sends_what_the_standard_prints() -> None:
+    assert sdi12.checked("0+3.14") == "0+3.14OqZ"
+    assert sdi12.checked("0+3.14+2.718+1.414") == "0+3.14+2.718+1.414Ipz"
+    assert sdi12.checked("0") == "0AP@"
+
+
+MAPS: dict[str, tuple[str, str, dict[str, tuple[str, str]]]] = {
+    "campbell/cs650": (  # table 8-3 of its manual, M3
+        "3",
+        "13CampbellCS65X 000Std.00.35=2196405",
+        {
+            "soil.moisture": ("+0.275", "27.5"),
+            "soil.conductivity": ("+0.412", "0.412"),
+            "soil.temperature": ("-1.25", "-1.25"),
+            "soil.permittivity": ("+15.31", "15.31"),
+            "signal.period": ("+2.417", "2.417"),
+            "signal.voltage_ratio": ("+1.083", "1.083"),
+        },
+    ),
+    "campbell/cs451": (  # table 8-3 of its manual, M3
+        "3",
+        "13CampbellCS451 001",
+        {"pressure": ("+17.4213", "17.421"), "water.temperature": ("+11.38", "11.38")},
+    ),
+    "campbell/cs475": (  # table 7-1 of its manual
+        "",
+        "13VEGA    PS61  100",
+        {"level": ("+100.050", "100.050"), "distance": ("+25.000", "25"), "error": ("+0", "0")},
+    ),
+    "decagon/gs3": (  # data command of its integrator guide
+        "",
+        "13DECAGON GS3   402",
+        {
+            "soil.permittivity": ("+22.0", "22.0"),
+            "soil.temperature": ("+21.8", "21.8"),
+            "soil.conductivity": ("+1302", "1302"),
+        },
+    ),
+    "generic/sdi12": (  # 4.4.8.4, example c
+        "",
+        "14TIDEGATESIM12 100",
+        {f"value{n}": (f"+{n}.{n}{n}", f"{n}.{n}{n}") for n in range(1, 10)},
+    ),
+}
+"""Model -> measurement, identification, and by the name of the point what is sent and what it means."""
+
+
+@dataclass(frozen=True)
+class Said(Cell):
+    """A value that is always sent in the same way."""
+
+    text: str = ""
+
+    def shown(self, t: float) -> str:  # noqa: ARG002 - it stands still
+        return self.text
+
+
+@pytest.mark.parametrize("model", MAPS)
+@virtual
+async def test_a_shipped_profile_means_what_the_maker_says(model: str) -> None:
+    group, identity, values = MAPS[model]
+    profile = load_profile(find_profile(model, builtin_roots()))
+    assert {point.name for point in profile.points} == set(values)
+    cells = tuple(Said(name=name, decimals=0, value=float, text=text) for name, (text, _) in values.items())
+    one = Bench([Sdi12Sensor("0", {group: cells}, identity=identity)], profile)
+    (read,) = one.device.reads
+    batch = await one.device.read(read)
+    assert not any(batch.statuses)
+    for index, value in zip(batch.points, batch.values, strict=True):
+        point = profile.points[index]
+        assert isinstance(value, int)
+        assert Decimal(value).scaleb(point.exponent) == Decimal(values[point.name][1])
+
+
+def test_every_shipped_profile_of_a_sensor_is_read_here() -> None:
+    profiles = (load_profile(find_profile(one, builtin_roots())) for one in list_profiles(builtin_roots()))
+    assert {profile.id for profile in profiles if profile.protocol == "sdi12"} == set(MAPS)

@@ -64,6 +64,7 @@ LINE_ROWS: Final = (
     (3125, "not-heard",
      N_("Nothing is heard of it: {detail}."),
      N_("The bus has listen = true: another client has to ask for it. See what passes: tidegate monitor")),
+    (6507, "no-profile-fits", N_('No profile fits "{words}".'), N_("All of them: tidegate profile list")),
     (6611, "no-fit",
      N_("Nothing fits: no type, word order and power of ten makes {value} of these registers."),
      N_("Are these the right registers? A transformer ratio or a unit (W, kW) may lie between them.")),

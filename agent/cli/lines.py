@@ -14,6 +14,8 @@ from agent.control.client import ControlClient
 from agent.control.protocol import AskLease, RequestFailedError
 from agent.errors import AgentError, ControlError
 from agent.finding import Finding
+from drivers.errors import LinkDownError
+from drivers.port_url import read_port
 
 LEASE_S: Final = 60.0
 
@@ -75,7 +77,7 @@ def find_line(
         bus = next((one for one in buses if "://" not in one.port and os.path.realpath(one.port) == real), None)
     in_site = bus is not None
     if bus is None:
-        if "://" not in name and not Path(name).exists():
+        if not _is_port(name):
             known = ", ".join(one.name for one in buses) or "-"
             raise LineError(Finding(code="no-such-line", params={"value": name, "known": known}))
         bus = Bus(name=Path(name).name, port=name)
@@ -85,6 +87,14 @@ def find_line(
         raise LineError(Finding(code="listen-only", params={"detail": bus.name}))
     devices = tuple(device for device in site.devices if device.bus == bus.name) if site and in_site else ()
     return Target(bus=bus, site=site, devices=devices, in_site=in_site)
+
+
+def _is_port(name: str) -> bool:
+    """Tell whether ``name`` is the path of something that is there, or a URL of a form that can be opened."""
+    try:
+        return read_port(name).way.is_network or Path(name).exists()
+    except LinkDownError:
+        return False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -25,8 +25,10 @@ _HELP = N_("""Show serial ports: stable names, adapters, who holds them, what is
 \b
   tidegate ports
   tidegate ports --watch
+  tidegate ports /dev/pts/3
 
-Opens nothing. Ends with 0 if there is a port, with 1 if there is none.
+Looks at the ports of the system, those of the site file, and those named. Opens nothing. Ends with 0 if there is a
+port, with 1 if there is none.
 """)
 
 
@@ -43,9 +45,11 @@ def command(session: Session, watch: bool, paths: tuple[str, ...]) -> Answer:
     _show(session.out, ports, buses)
     if watch:
         _watch(session.out, (*buses, *paths), {port.path: port for port in ports})
-    findings = (*_findings(ports), *_missing(buses), *_untimed(ports, on_ports))
+    unknown = _unknown(paths, buses)
+    findings = (*_findings(ports), *_missing(buses), *_untimed(ports, on_ports), *unknown)
     result = {"ports": [_json(port, buses) for port in ports]}
-    return Answer(code=ExitCode.DONE if ports else ExitCode.NO, result=result, findings=findings)
+    code = ExitCode.USAGE if unknown else ExitCode.DONE if ports else ExitCode.NO
+    return Answer(code=code, result=result, findings=findings)
 
 
 def _on_ports(session: Session) -> tuple[Bus, ...]:
@@ -103,6 +107,15 @@ def _missing(buses: Mapping[str, str]) -> tuple[Finding, ...]:
 
     gone = ((port, name) for port, name in buses.items() if not Path(port).exists())
     return tuple(Finding(code="port-missing", params={"bus": name, "port": port}) for port, name in gone)
+
+
+def _unknown(paths: Sequence[str], buses: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Tell of what was named and is not there."""
+    from pathlib import Path  # noqa: PLC0415 - start-up time
+
+    known = ", ".join(buses.values()) or "-"
+    gone = (path for path in paths if not Path(path).exists())
+    return tuple(Finding(code="no-such-line", params={"value": path, "known": known}) for path in gone)
 
 
 def _untimed(ports: Sequence[PortInfo], on_ports: Sequence[Bus]) -> tuple[Finding, ...]:

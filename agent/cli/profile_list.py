@@ -43,8 +43,11 @@ def command(session: Session, words: tuple[str, ...]) -> Answer:
     chosen = [profile for profile in found if _fits(profile, words)]
     head = (_("profile"), _("model"), _("protocol"), _("points"), _("proven by"))
     rows = [(one.id, said(one.label), one.protocol, str(len(one.points)), proof_word(one.proof)) for one in chosen]
-    session.out.table([head, *rows], right=(3,))
-    code = ExitCode.BAD_DATA if findings else ExitCode.DONE if chosen else ExitCode.NO
+    if rows:
+        session.out.table([head, *rows], right=(3,))
+    elif words:
+        findings.append(Finding(code="no-profile-fits", params={"words": " ".join(words)}, warning=True))
+    code = ExitCode.BAD_DATA if any(not one.warning for one in findings) else ExitCode.DONE if chosen else ExitCode.NO
     return Answer(code=code, result={"profiles": [_result(one) for one in chosen]}, findings=tuple(findings))
 
 

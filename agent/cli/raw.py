@@ -49,6 +49,10 @@ def command(session: Session, line: str, data: tuple[str, ...], crc: bool, wait_
         request = parse_hex(" ".join(data))
     except ValueError as error:
         return Answer(code=ExitCode.USAGE, findings=(Finding(code="bad-hex", params={"detail": str(error)}),))
+    if not request:
+        return Answer(
+            code=ExitCode.USAGE, findings=(Finding(code="bad-hex", params={"detail": _("no byte at all")}),)
+        )
     request += crc16_modbus_bytes(request) if crc else b""
     session.out.note(_("to send: {bytes}").format(bytes=_hex(request)))
     if not yes and (session.out.json or not click.confirm(_("Send it"), default=False)):

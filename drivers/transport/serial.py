@@ -141,7 +141,7 @@ def _refusal(path: str, number: int, text: str) -> LinkDownError:
     if number in _BUSY:
         return PortBusyError(f"{path}: another program has this port open")
     if number in _ABSENT:
-        return LinkDownError(f"{path}: there is no such port; is the adapter plugged in?")
+        return LinkDownError(f"{path}: there is no such port; its adapter may not be plugged in")
     if number == errno.ENOTTY:
         return LinkDownError(f"{path}: this is no serial port")
     return LinkDownError(f"{path}: cannot be opened ({text})")

@@ -60,6 +60,14 @@ def test_a_bus_whose_port_is_not_there_is_a_finding(tidegate: Command, tmp_path:
     assert "port-missing" in [finding["code"] for finding in tidegate("ports", "--json").envelope["findings"]]
 
 
+def test_a_port_that_was_named_and_is_not_there_is_a_finding(tidegate: Command, port: Path) -> None:
+    said = tidegate("ports", port, "/dev/no-such-port")
+    assert said.code == 2
+    assert '"/dev/no-such-port" is neither a bus of the site nor a port.' in said.err
+    assert str(port) in said.out
+    assert tidegate("ports", port).code == 0
+
+
 def test_a_latency_that_has_no_timer_is_a_finding(tidegate: Command, port: Path, tmp_path: Path) -> None:
     site(tmp_path, port, "latency_ms = 1")
     codes = [finding["code"] for finding in tidegate("ports", "--json").envelope["findings"]]

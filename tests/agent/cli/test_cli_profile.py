@@ -30,7 +30,9 @@ def test_words_narrow_the_list_in_either_language(tidegate: Command) -> None:
     for words in (("acrel", "prepaid"), ("安科瑞", "预付费")):
         found = tidegate("profile", "list", *words, "--json").envelope
         assert [one["profile"] for one in found["result"]["profiles"]] == ["acrel/ddsy1352"]
-    assert tidegate("profile", "list", "no-such-meter").code == 1
+    none = tidegate("profile", "list", "no-such", "meter")
+    assert (none.code, none.out) == (1, "")
+    assert 'No profile fits "no-such meter".' in none.err
 
 
 def test_the_list_is_narrowed_by_protocol_and_by_class_in_either_language(tidegate: Command) -> None:

@@ -180,6 +180,13 @@ def test_a_line_on_which_another_talks_is_left_alone(tidegate: Command) -> None:
         (("scan", "{port}", "--unit", "300"), 2, "Address 300 is out of range."),
         (("scan", "tcp://127.0.0.1:502"), 2, "tcp://127.0.0.1:502 is no serial line."),
         (("scan", "{file}", "--listen", "0"), 74, "this is no serial port"),
+        (("scan", "foo://127.0.0.1:502"), 2, '"foo://127.0.0.1:502" is neither a bus of the site nor a port.'),
+        (
+            ("raw", "rfc2217://127.0.0.1", "01", "--yes"),
+            2,
+            '"rfc2217://127.0.0.1" is neither a bus of the site nor a port.',
+        ),
+        (("raw", "{port}", "", "--yes"), 2, "This is not hexadecimal: no byte at all."),
     ],
 )
 def test_what_a_person_can_get_wrong_is_one_sentence(

@@ -192,7 +192,7 @@ async def test_a_port_that_is_not_there_is_named(tmp_path: Path) -> None:
     dangling.symlink_to(tmp_path / "ttyUSB0")
     for path in (tmp_path / "ttyS9", dangling):
         with pytest.raises(
-            LinkDownError, match=f"{path}: there is no such port; is the adapter plugged in"
+            LinkDownError, match=f"{path}: there is no such port; its adapter may not be plugged in"
         ) as caught:
             await open_serial(str(path), LINE)
         assert type(caught.value) is LinkDownError

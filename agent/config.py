@@ -118,6 +118,7 @@ class SiteDevice:
         address: of a protocol whose addresses are texts, in the one way that the protocol writes it.
         ratios: what the site answered to the ratios of the profile, applied to ``profile`` already.
         clock_zone: of the wall clock that the device shows; the site's if the file says nothing.
+        password_file: its first line is the password to read the device with; nobody but the owner may read it.
     """
 
     name: str
@@ -129,6 +130,7 @@ class SiteDevice:
     address: str = ""
     ratios: tuple[tuple[str, Decimal], ...] = ()
     clock_zone: str = "UTC"
+    password_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,3 +42,13 @@ def read_address(table: Table, profile: Profile | None, *, over_tcp: bool) -> tu
         else:
             table.text("address", required=True)
         return 0, ""
+
+
+def takes_password(profile: Profile) -> bool:
+    """Tell whether devices of ``profile`` may want a password to be read; not known ones might."""
+    from drivers.registry import find_protocol  # noqa: PLC0415 - a site of Modbus alone need not load it to be read
+
+    try:
+        return find_protocol(profile.protocol, profile.id).takes_password
+    except ProfileError:
+        return True  # reported with the address

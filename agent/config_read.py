@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from agent.config import BlockRules, Bus, OutboxLimits, Site, SiteDevice, SiteIdentity, Uplink
-from agent.config_address import read_address
+from agent.config_address import read_address, takes_password
 from agent.config_ratios import Rated
 from agent.config_values import BAUDS, Table, nearest
 from agent.language import Language, parse
@@ -50,7 +50,7 @@ def read_site(root: Table, *, base: Path, roots: Sequence[Path], digest: bytes) 
     _ports_differ(bus_tables, buses)
     profiles: dict[str, Profile | None] = {}
     rated = Rated()
-    devices = tuple(_device(table, buses, roots, profiles, rated, identity.timezone) for table in device_tables)
+    devices = tuple(_device(table, buses, roots, profiles, rated, identity.timezone, base) for table in device_tables)
     _names_differ(device_tables)
     _units_differ(device_tables, devices)
     kept = tuple(device for device in devices if device is not None)
@@ -211,6 +211,7 @@ def _device(
     profiles: dict[str, Profile | None],
     rated: Rated,
     timezone: str,
+    base: Path,
 ) -> SiteDevice | None:
     name = table.name()
     bus = _known_bus(table, buses)
@@ -227,6 +228,9 @@ def _device(
         _check_listening(table, bus, profile, line)
     ratios = rated.answers(table, profile)
     clock_zone = _timezone(table, "clock_zone", timezone)
+    password_file = _path(table, "password_file", base)
+    if password_file is not None and profile is not None and not takes_password(profile):
+        table.report("password-unused", "password_file", profile=profile.id)
     table.close()
     if profile is None or bus is None:
         return None
@@ -240,6 +244,7 @@ def _device(
         line=line,
         ratios=ratios,
         clock_zone=clock_zone,
+        password_file=password_file,
     )
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 from agent.config import Bus, SiteDevice
+from agent.errors import KeyUnavailableError
+from agent.outputs.secrets import read_secret
 from agent.polled import Wanted
 from agent.zones import zone_of
 from drivers.clock import Clock, Pause
-from drivers.errors import LinkDownError
+from drivers.errors import LinkDownError, SecretError
 from drivers.link_counters import LinkCounters
 from drivers.port_url import framing_of
 from drivers.profile import LineSettings, Profile
 from drivers.registry import AnyLink, build_device, open_link
 from drivers.sources import Device
 from drivers.transport.tap import Sink
+from drivers.wire_protocol import Secret
 
 
 class BusPort(Protocol):
@@ -89,6 +94,7 @@ class RegistryPort:
                 framing=framing_of(bus.port, ascii_frames=bus.ascii_frames),
                 settings=one.site.line or bus.line,
                 zone=zone_of(one.site.clock_zone),
+                password=_secret(one.site.password_file),
             )
             for one in wanted
         )
@@ -120,6 +126,20 @@ class RegistryPort:
         link, self._link = self._link, None
         if link is not None:
             await link.aclose()
+
+
+def _secret(path: Path | None) -> Secret | None:
+    """Give what reads a password from its file each time that it is asked for: a new one counts at once."""
+    if path is None:
+        return None
+
+    async def read() -> str:
+        try:
+            return await asyncio.to_thread(read_secret, path)
+        except KeyUnavailableError as error:
+            raise SecretError(str(error)) from None
+
+    return read
 
 
 class _ClosedLine:

@@ -99,6 +99,13 @@ class OtherDeviceError(DriverError):
     quality = Quality.BAD_CONFIGURATION_ERROR
 
 
+class SecretError(DriverError):
+    """A password that the device asks for cannot be had: nothing was sent, a person has to mend its file."""
+
+    code = "no-secret"
+    quality = Quality.BAD_CONFIGURATION_ERROR
+
+
 class ProfileError(DriverError):
     """A profile cannot be used as it is: mend the file.
 

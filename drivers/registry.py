@@ -20,7 +20,7 @@ from drivers.profile_fields import hint
 from drivers.scan.probe import Prober
 from drivers.scan.unasked import UnaskedProber
 from drivers.wire_protocol import AnyLink as AnyLink  # noqa: PLC0414 - callers find it here
-from drivers.wire_protocol import LinkedDevice, Placed, WireProtocol
+from drivers.wire_protocol import LinkedDevice, Placed, Secret, WireProtocol
 
 _PROTOCOLS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     # name in a profile: module that has it in its PROTOCOLS, loaded when wanted; names for `decode` if others
@@ -146,6 +146,7 @@ def build_device(
     settings: LineSettings | None = None,
     address: str = "",
     zone: tzinfo = UTC,
+    password: Secret | None = None,
 ) -> LinkedDevice:
     """Make the device that speaks ``protocol`` over ``link``.
 
@@ -160,6 +161,7 @@ def build_device(
         settings: speed and parity of this device if the line carries several.
         address: its address, where the protocol's are texts.
         zone: of the wall clock that it shows.
+        password: to read it with, where its protocol takes one.
 
     Raises:
         ProfileError: no such protocol, or it cannot use the profile.
@@ -175,5 +177,6 @@ def build_device(
             framing=framing,
             settings=settings,
             zone=zone,
+            password=password,
         )
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from drivers.batch import Value
 from drivers.clock import Clock
@@ -30,6 +30,8 @@ class AnyLink(Line, Protocol):
 
 
 F = TypeVar("F", bound=Frame)
+Secret: TypeAlias = Callable[[], Awaitable[str]]
+"""Gives a password anew each time that it is needed; raises SecretError. Nobody keeps, shows or logs it."""
 
 
 @runtime_checkable
@@ -109,6 +111,7 @@ class Placed:
         framing: how Modbus PDUs travel; None to see it from the link.
         settings: speed and parity of this device, if the line carries several.
         zone: of the wall clock that the device shows.
+        password: of a device that lets nobody read without; None for none.
     """
 
     index: int
@@ -120,6 +123,7 @@ class Placed:
     framing: Framing | None = None
     settings: LineSettings | None = None
     zone: tzinfo = UTC
+    password: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +139,7 @@ class WireProtocol:
         request_decoders: the same for requests that say something without a reply.
         address: gives the one way to write an address, or raises ValueError with what is wrong about it in one
             sentence; None where devices have a number (``unit``).
+        takes_password: whether its devices may want a password to be read.
         prober: how ``tidegate scan`` finds its devices; None if it does not ask for them.
         unasked: how it hears its devices, if they speak by themselves.
         clock_ways: words that ``[clock]`` of its profiles may name; none where it cannot set a clock.
@@ -148,6 +153,7 @@ class WireProtocol:
     decoders: Mapping[str, FrameReader]
     request_decoders: Mapping[str, RequestReader] = field(default_factory=dict)
     address: Callable[[str], str] | None = None
+    takes_password: bool = False
     prober: Prober | None = None
     unasked: Unasked | None = None
     clock_ways: frozenset[str] = frozenset()

@@ -84,6 +84,7 @@ OF_CODE = {
     "needs-password": ExitCode.NOT_ALLOWED,
     "bad-password": ExitCode.USAGE,
     "password-file": ExitCode.NOT_ALLOWED,
+    "no-secret": ExitCode.NOT_ALLOWED,
     "not-acknowledged": ExitCode.DONE,
     "command-unknown": ExitCode.CANNOT_JUDGE,
 }

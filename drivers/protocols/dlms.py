@@ -64,7 +64,9 @@ class DlmsDevice:
         self._settings = placed.settings
         self._timeout_s = profile.limits.turnaround_ms / 1000
         meter = meter_of(placed.address)
-        self._talk = Talk(meter, self._exchange, lambda: f"{self._line.name}: {meter.name}", placed.clock)
+        self._talk = Talk(
+            meter, self._exchange, lambda: f"{self._line.name}: {meter.name}", placed.clock, placed.password
+        )
         self._planned = {planned.read.points: planned for planned in _plan(profile)}
         self._reads = tuple(planned.read for planned in self._planned.values())
         self._scalings: dict[ObjectPlace, Scaling] = {}
@@ -177,6 +179,7 @@ PROTOCOLS: Final[Mapping[str, WireProtocol]] = MappingProxyType({
         covered=covered,
         decoders={"dlms-hdlc": read_hdlc, "dlms-apdu": read_bare},
         address=read_address,
+        takes_password=True,
         prober=DlmsProber(),
         listening="drivers.protocols.dlms_listen",
     ),

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.codec.dlms_request import MOST_PASSWORD_BYTES
 from drivers.codec.hdlc_reply import Ends
 from drivers.codec.obis import obis_bytes, obis_text
 from drivers.profile import NamedLocation, Point, Profile
@@ -23,7 +22,7 @@ _SCALED: Final = {REGISTER: ((2,), 3), EXTENDED_REGISTER: ((2,), 3), DEMAND_REGI
 _CAPTURED: Final = {(EXTENDED_REGISTER, 2): 5, (DEMAND_REGISTER, 3): 6}
 """An amount that was taken earlier -> the attribute that says when."""
 _ADDRESS: Final = re.compile(
-    r"(?P<logical>\d{1,5})(?:\.(?P<physical>\d{1,5}))?(?:/(?P<size>[124]))?(?:@(?P<client>\d{1,3}))?(?::(?P<password>.+))?"
+    r"(?P<logical>\d{1,5})(?:\.(?P<physical>\d{1,5}))?(?:/(?P<size>[124]))?(?:@(?P<client>\d{1,3}))?"
 )
 _PUBLIC_CLIENT: Final = 16
 _MOST: Final = {1: (127, 0), 2: (127, 127), 4: (16383, 16383)}
@@ -84,12 +83,10 @@ class Meter:
 
     Attributes:
         ends: addresses in HDLC frames.
-        password: of low level security, empty for none.
-        name: for sentences, without the password.
+        name: for sentences.
     """
 
     ends: Ends
-    password: bytes
     name: str
 
 
@@ -117,7 +114,7 @@ def check_places(profile: Profile) -> None:
 
 
 def read_address(text: str) -> str:
-    """Give an address in its one form, ``logical[.physical][/bytes]@client[:password]``.
+    """Give an address in its one form, ``logical[.physical][/bytes]@client``.
 
     Raises:
         ValueError: it is none.
@@ -126,16 +123,13 @@ def read_address(text: str) -> str:
     size = None if found is None else _size(found)
     if found is None or size is None or int(found["client"] or _PUBLIC_CLIENT) > 127:
         raise ValueError(
-            "logical address of the meter, physical address, client and password, such as 1, 1.17@16 or "
-            "1.17@32:00000000; /1, /2 or /4 behind it sets the bytes of the address"
+            "logical address of the meter, physical address and client, such as 1, 1.17 or 1.17@32; /1, /2 or /4 "
+            "behind the address sets its bytes; a password stands in a file that password_file names"
         )
-    password = found["password"] or ""
-    if not password.isascii() or len(password) > MOST_PASSWORD_BYTES:
-        raise ValueError(f"the password has at most {MOST_PASSWORD_BYTES} ASCII characters")
     physical = f".{int(found['physical'])}" if found["physical"] else ""
     bytes_ = f"/{found['size']}" if found["size"] else ""
     client = int(found["client"] or _PUBLIC_CLIENT)
-    return f"{int(found['logical'])}{physical}{bytes_}@{client}" + (f":{password}" if password else "")
+    return f"{int(found['logical'])}{physical}{bytes_}@{client}"
 
 
 def meter_of(address: str) -> Meter:
@@ -153,7 +147,6 @@ def meter_of(address: str) -> Meter:
     client = int(found["client"] or _PUBLIC_CLIENT)
     return Meter(
         ends=Ends(client=bytes((client << 1 | 1,)), server=server),
-        password=(found["password"] or "").encode("ascii"),
         name=f"meter {found['logical']}" + (f".{found['physical']}" if found["physical"] else ""),
     )
 

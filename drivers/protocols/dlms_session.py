@@ -20,11 +20,12 @@ from drivers.codec.dlms_apdu import (
     UnreadError,
     read_apdu,
 )
-from drivers.codec.dlms_request import LLC, association_request, get_request, next_block
+from drivers.codec.dlms_request import LLC, MOST_PASSWORD_BYTES, association_request, get_request, next_block
 from drivers.codec.hdlc import FrameKind, HdlcFrame, encode
 from drivers.codec.hdlc_reply import HdlcReplyDecoder, disc, information, ready, snrm
-from drivers.errors import DeviceFailedError, FrameError, NoReplyError, RefusedError
+from drivers.errors import DeviceFailedError, FrameError, NoReplyError, RefusedError, SecretError
 from drivers.protocols.dlms_place import Meter, ObjectPlace
+from drivers.wire_protocol import Secret
 
 _UA: Final = 0x73
 _LLC_REPLY: Final = b"\xe6\xe7\x00"
@@ -53,14 +54,18 @@ class Session:
         meter: whom to ask.
         exchange: does one exchange on the line.
         where: port and meter, for sentences.
+        password: of low level security, None for none.
 
     Attributes:
         is_open: whether requests may be made.
     """
 
-    def __init__(self, meter: Meter, exchange: Exchange, where: Callable[[], str]) -> None:
+    def __init__(
+        self, meter: Meter, exchange: Exchange, where: Callable[[], str], password: Secret | None = None
+    ) -> None:
         """Begin closed."""
         self._meter = meter
+        self._password = password
         self._where = where
         self._exchange = exchange
         self.is_open = False
@@ -88,23 +93,31 @@ class Session:
         Raises:
             DeviceFailedError: the meter takes no connection now.
             RefusedError: it takes no association, for lack of a right password for example.
+            SecretError: the password cannot be had; nothing was sent.
             FrameError: it answers with something else.
             NoReplyError, LinkDownError: as ``Link.exchange`` says.
         """
         self.is_open = False
+        password = await self._secret()
         self._may_be_held = True
         if (await self._unnumbered(snrm())).kind is FrameKind.DM:
             await self._unnumbered(disc())  # it may still hold a connection of before
             if (await self._unnumbered(snrm())).kind is not FrameKind.UA:
                 raise DeviceFailedError(f"{self._where()} takes no connection now (DM)", 0)
         self._sent = self._received = 0
-        reply = await self._request(association_request(self._meter.password))
+        reply = await self._request(association_request(password))
         if not isinstance(reply, Association) or not reply.response:
             raise FrameError(f"{self._where()} answers the association with something else")
         if reply.result != _ACCEPTED or reply.diagnostic in _AUTHENTICATION:
             why = _AUTHENTICATION.get(reply.diagnostic, f"result {reply.result}, diagnostic {reply.diagnostic}")
             raise RefusedError(f"{self._where()} refuses the association: {why}", reply.diagnostic)
         self.is_open = True
+
+    async def _secret(self) -> bytes:
+        password = "" if self._password is None else await self._password()
+        if not password.isascii() or len(password) > MOST_PASSWORD_BYTES:
+            raise SecretError(f"{self._where()}: a password has at most {MOST_PASSWORD_BYTES} ASCII characters")
+        return password.encode("ascii")
 
     async def get(self, place: ObjectPlace) -> Data | int:
         """Read one attribute, all its blocks; a number is the meter's data access error.

@@ -10,6 +10,7 @@ from drivers.codec.axdr import Data
 from drivers.errors import DeviceFailedError, NoReplyError, RefusedError
 from drivers.protocols.dlms_place import Meter, ObjectPlace
 from drivers.protocols.dlms_session import Exchange, LostError, Session
+from drivers.wire_protocol import Secret
 
 _FAILING: Final = frozenset((1, 2, 11, 14, 15, 16, 17, 18, 19, 250))
 _NAMES: Final = {
@@ -29,12 +30,15 @@ class Talk:
         exchange: does one exchange on the line.
         where: port and meter, for sentences.
         clock: tells how long nothing was asked.
+        password: of low level security, None for none.
     """
 
-    def __init__(self, meter: Meter, exchange: Exchange, where: Callable[[], str], clock: Clock) -> None:
+    def __init__(
+        self, meter: Meter, exchange: Exchange, where: Callable[[], str], clock: Clock, password: Secret | None
+    ) -> None:
         """Begin without an association."""
         self._where = where
-        self._session = Session(meter, exchange, where)
+        self._session = Session(meter, exchange, where, password)
         self._clock = clock
         self._refused: dict[ObjectPlace, int] = {}
         self._heard_ns = 0

@@ -73,3 +73,13 @@ def test_two_meters_with_one_address_are_a_warning_however_it_is_written(tmp_pat
     (finding,) = found.findings
     assert (finding.code, finding.warning) == ("unit-twice", True)
     assert "000000000161" in finding.sentence(Language.EN)
+
+
+def test_a_password_stands_in_a_file_and_only_where_one_is_asked_for(tmp_path: Path) -> None:
+    file = 'password_file = "meter.pw"'
+    found = _check(tmp_path, _device("meter", "generic/dlms", f'address = "1.17@32"\n{file}'))
+    assert found.findings == ()
+    assert found.site is not None
+    assert found.site.devices[0].password_file == tmp_path / "meter.pw"
+    found = _check(tmp_path, _device("air", "generic/xy-md02", f"unit = 3\n{file}"))
+    assert [finding.code for finding in found.findings] == ["password-unused"]

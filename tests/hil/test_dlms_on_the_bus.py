@@ -14,9 +14,10 @@ from drivers.batch import DeviceTimeFlag
 from drivers.codec.dlms_request import LLC, association_request, get_request
 from drivers.codec.hdlc import encode
 from drivers.codec.hdlc_reply import information, snrm
-from drivers.errors import DeviceFailedError, DriverError, NoReplyError, RefusedError
+from drivers.errors import DeviceFailedError, DriverError, NoReplyError, RefusedError, SecretError
 from drivers.protocols.dlms_place import meter_of, read_address
 from drivers.sources import Read
+from drivers.wire_protocol import Secret
 from hil.faults import Fault, FaultSizes, Injector
 from hil.sim import dlms
 from hil.virtualtime import virtual
@@ -39,11 +40,18 @@ def meter(**kind: Any) -> dlms.DlmsMeter:
 
 
 def bench(
-    one: dlms.DlmsMeter, injector: Injector | None = None, *, address: str = "1.17", echo: bool = False
+    one: dlms.DlmsMeter,
+    injector: Injector | None = None,
+    *,
+    address: str = "1.17",
+    echo: bool = False,
+    password: Secret | None = None,
 ) -> Bench:
     other = dlms.DlmsMeter(dlms.electricity("b"), address=b"\x02\x25")
     stations: list[Station] = [one, other]
-    return Bench(stations, "generic/dlms", address, settings=dlms.LINE, injector=injector, echo=echo)
+    return Bench(
+        stations, "generic/dlms", address, settings=dlms.LINE, injector=injector, echo=echo, password=password
+    )
 
 
 class Busy(dlms.DlmsMeter):
@@ -51,6 +59,13 @@ class Busy(dlms.DlmsMeter):
 
     def hear(self, wire: bytes, now_ns: int) -> Reply | None:  # noqa: ARG002
         return Reply(data=encode(self.client, self.address, 0x1F)) if wire[3:5] == self.address else None
+
+
+def secret(password: str) -> Secret:
+    async def give() -> str:
+        return password
+
+    return give
 
 
 def read_of(rig: Bench, name: str) -> Read:
@@ -172,14 +187,28 @@ async def test_a_maximum_carries_the_time_at_which_the_meter_took_it() -> None:
 
 @virtual
 async def test_a_password_opens_the_association_and_a_wrong_one_is_said() -> None:
-    right = bench(meter(password=b"secret", client=b"\x41"), address="1.17@32:secret")
+    right = bench(meter(password=b"secret", client=b"\x41"), address="1.17@32", password=secret("secret"))
     await right.poll()
     assert right.good == NUMBERS
-    for address in ("1.17@32:wrong", "1.17@32"):
-        wrong = bench(meter(password=b"secret", client=b"\x41"), address=address)
+    for password in (secret("wrong"), None):
+        wrong = bench(meter(password=b"secret", client=b"\x41"), address="1.17@32", password=password)
         with pytest.raises(RefusedError, match="the password is wrong") as caught:
             await wrong.device.read(wrong.device.reads[0])
         assert "secret" not in str(caught.value)
+
+
+@virtual
+async def test_without_the_password_that_the_site_names_nothing_is_sent() -> None:
+    async def unreadable() -> str:
+        raise SecretError("/etc/tidegate/meter.pw: others may read it")
+
+    for password in (unreadable, secret("x" * 65), secret("schlüssel")):
+        rig = bench(meter(password=b"secret", client=b"\x41"), address="1.17@32", password=password)
+        with pytest.raises(SecretError):
+            await rig.device.read(rig.device.reads[0])
+        with pytest.raises(SecretError):
+            await rig.device.probe()
+        assert rig.log == []
 
 
 @virtual
@@ -254,13 +283,13 @@ async def test_a_silent_meter_is_silent_and_comes_back() -> None:
 
 
 def test_addresses_have_one_form() -> None:
-    forms = {"1": "1@16", "01.17 ": "1.17@16", "1.17@32:00000000": "1.17@32:00000000", "1/4@1": "1/4@1",
-             "16.16@18:12345": "16.16@18:12345", "1.300": "1.300@16"}  # fmt: skip
+    forms = {"1": "1@16", "01.17 ": "1.17@16", "1.17@32": "1.17@32", "1/4@1": "1/4@1",
+             "16.16@18": "16.16@18", "1.300": "1.300@16"}  # fmt: skip
     for text, written in forms.items():
         assert read_address(text) == written
         assert read_address(written) == written
-    for text in ("", "x", "1.17/1", "300/1", "1@200", "1.20000", "1:" + "x" * 65, "1:schlüssel"):
-        with pytest.raises(ValueError, match=r"address|password"):
+    for text in ("", "x", "1.17/1", "300/1", "1@200", "1.20000", "1.17@32:secret"):
+        with pytest.raises(ValueError, match="a password stands in a file"):
             read_address(text)
     wires = {
         "1": "03",
@@ -272,4 +301,4 @@ def test_addresses_have_one_form() -> None:
     }
     for text, wire in wires.items():
         assert meter_of(read_address(text)).ends.server.hex() == wire
-    assert meter_of(read_address("1.17@32:secret")).name == "meter 1.17"
+    assert meter_of(read_address("1.17@32")).name == "meter 1.17"

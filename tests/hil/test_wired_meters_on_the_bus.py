@@ -16,6 +16,7 @@ from drivers.profile import LineSettings, Parity, Profile
 from drivers.profile_load import builtin_roots, find_profile, load_profile
 from drivers.quality import Quality, is_bad
 from drivers.registry import build_device, find_protocol
+from drivers.wire_protocol import Secret
 from hil.characters import Characters
 from hil.faults import Fault, FaultSizes, Injector
 from hil.memory import LineStream
@@ -46,6 +47,7 @@ class Bench:
         injector: Injector | None = None,
         echo: bool = False,
         line: LineSettings | None = None,
+        password: Secret | None = None,
     ) -> None:
         self.log: list[Exchange] = []
         self.clock = VirtualClock(here())
@@ -60,7 +62,7 @@ class Bench:
         self.link = RtuLink(link)
         self.device = build_device(
             self.profile.protocol, index=0, unit=0, address=write(address), profile=self.profile, link=self.link,
-            clock=self.clock, settings=line,
+            clock=self.clock, settings=line, password=password,
         )  # fmt: skip
         self.values: dict[str, object] = {}
         self.bad: dict[str, int] = {}

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from drivers.codec.hj212 import encode
 from drivers.decode import decode_exchange
 from drivers.decoded import Decoded, DecodeFault
-from drivers.errors import ProfileError
-from drivers.profile import Profile
-from drivers.protocols.decode_only import decode_only
 
 _FOLDER = Path(__file__).parent.parent / "vectors"
 _NAMES = ("hj212", "sml", "dlms")
@@ -76,11 +72,6 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(vector: dict[str, Any]) -> 
         assert decoded.quantities == () or decoded == whole
         refused += decoded.fault is not None
     assert refused >= 8 * len(wire) - 16
-
-
-def test_a_profile_of_a_protocol_that_is_only_decoded_is_told_that_no_device_is_read_with_it() -> None:
-    with pytest.raises(ProfileError, match=r"x\.toml: frames of new can be decoded, devices cannot be read"):
-        decode_only("new", {}).check(cast("Profile", SimpleNamespace(id="x.toml")))
 
 
 def _hj212(*segments: str) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from agent.cli.driver_notes import say_notes
 from agent.cli.session import Session
 from agent.config import Bus, Site, SiteDevice
 from agent.control.client import ControlClient
@@ -69,6 +70,7 @@ def find_line(
             listened to and something would be sent.
         ConfigError: the site file is wrong.
     """
+    say_notes(session.out)
     site = session.load_site() if session.site_path().exists() or session.site else None
     buses = () if site is None else site.buses
     bus = next((one for one in buses if one.name == name), None)

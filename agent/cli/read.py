@@ -48,8 +48,10 @@ Ends with 0 if all is good, 1 if something is bad, 69 if nothing answers.
 )
 def command(session: Session, selectors: tuple[str, ...], watch: bool, every_s: float, count: int) -> Answer:
     """Read what the selectors name."""
-    from agent.cli.selection import NothingSelectedError, select  # noqa: PLC0415 - start-up time
+    from agent.cli.driver_notes import say_notes  # noqa: PLC0415 - start-up time
+    from agent.cli.selection import NothingSelectedError, select  # noqa: PLC0415
 
+    say_notes(session.out)
     site = session.load_site()
     try:
         selected = select(site, selectors)

@@ -97,3 +97,18 @@ def test_watch_says_what_is_pulled_and_plugged_in_until_ctrl_c(process: Process,
         child.wait()
     assert "Traceback" not in said.read_text()
     assert child.returncode == 130
+
+
+def test_what_an_adapter_does_not_do_is_a_sentence_for_whoever_opens_it(
+    process: Process, port: Path, tmp_path: Path
+) -> None:
+    device = '[[device]]\nname = "air"\nbus = "rs485-a"\nunit = 4\nprofile = "generic/xy-md02"'
+    site(tmp_path, port, f"latency_ms = 4\n{device}")
+    for words in (
+        ("read",),
+        ("monitor", "rs485-a", "--seconds", "0.1"),
+        ("raw", "rs485-a", "01", "--wait", "0.1", "--yes"),
+    ):
+        said = process(*words)
+        assert "warning: The latency of the adapter cannot be set" in said.err
+        assert "latency-refused" not in said.err

@@ -227,16 +227,16 @@ def electricity(seed: str) -> list[Cell]:
     """Give the objects of a meter of three phases, with a maximum demand and a clock."""
     _, energy = load(f"{seed}:e", 2.0, 0.5, 1800)
     cells = [
-        _register("energy.import", "0100010800FF", 30, 1, u32, lambda t: 82_840_530 + energy(t) / 3.6, 3),
-        _register("energy.export", "0100020800FF", 30, 0, u32, lambda t: 12_250 + t / 10, 3),
-        _register("power", "0100100700FF", 27, -1, i32, wander(f"{seed}:p", 50, 400, 300), 0),
-        _register("frequency", "01000E0700FF", 44, -2, u16, wander(f"{seed}:f", 50, 0.1, 300), 0),
+        register("energy.import", "0100010800FF", 30, 1, u32, lambda t: 82_840_530 + energy(t) / 3.6, 3),
+        register("energy.export", "0100020800FF", 30, 0, u32, lambda t: 12_250 + t / 10, 3),
+        register("power", "0100100700FF", 27, -1, i32, wander(f"{seed}:p", 50, 400, 300), 0),
+        register("frequency", "01000E0700FF", 44, -2, u16, wander(f"{seed}:f", 50, 0.1, 300), 0),
     ]
     for phase in range(3):
         volts, amps = wander(f"{seed}:u{phase}", 230, 5, 300), wander(f"{seed}:i{phase}", 8, 5, 300)
         cells += [
-            _register(f"voltage.l{phase + 1}", f"0100{32 + 20 * phase:02X}0700FF", 35, -1, u16, volts, 0),
-            _register(f"current.l{phase + 1}", f"0100{31 + 20 * phase:02X}0700FF", 33, -2, u16, amps, 0),
+            register(f"voltage.l{phase + 1}", f"0100{32 + 20 * phase:02X}0700FF", 35, -1, u16, volts, 0),
+            register(f"current.l{phase + 1}", f"0100{31 + 20 * phase:02X}0700FF", 33, -2, u16, amps, 0),
         ]
     demand = Cell(
         name="demand.import.max", class_id=4, code="0100010600FF", shown=lambda _t: "4250",
@@ -252,14 +252,14 @@ def electricity(seed: str) -> list[Cell]:
     return [*cells, demand, *others]
 
 
-def _register(
+def register(
     name: str,
     code: str,
     unit: int,
     scaler: int,
     wrap: Callable[[int], bytes],
     value: Callable[[float], float],
-    factor: int,
+    factor: int = 0,
 ) -> Cell:
     """Make a register; ``value`` is in its unit, tests compare in 10^factor of that."""
 

@@ -11,6 +11,7 @@ from hil.characters import Characters
 from hil.faults import Fault, FaultSizes
 from hil.virtualtime import here
 from tests.hil.fault_matrix.meters import METERS
+from tests.hil.fault_matrix.speaking import SPEAKING
 from tests.hil.fault_matrix.wires import RtuWire, Wire
 from tests.hil.fault_matrix.world import MAKERS, Cell, World
 
@@ -189,4 +190,30 @@ CELLS = (
     Cell(name="wrong parity", act=spoken(_other_parity), counted=BROKEN, framings=LINE),
     Cell(name="unplugged", act=unplugged, counted=("link_down",)),
 )
+_HEARD = ("sml", "dlms-push")
+_TOLD = tuple(SPEAKING)
+_DAMAGE = (*BROKEN, *NOISE)
+SPOKEN = (
+    one("spoken: glitch", Fault.GLITCH, "glitch", "garbage", free=True, framings=_HEARD),
+    one("spoken: glitch that nobody counts", Fault.GLITCH, free=True, framings=("hj212",)),
+    one("spoken: loss", Fault.DROP, framings=_TOLD),
+    *(
+        one(f"spoken: {fault.value}", fault, *_DAMAGE, framings=_HEARD)
+        for fault in (Fault.LOSE_BYTE, Fault.FLIP, Fault.GARBAGE, Fault.TRUNCATE, Fault.BABBLE, Fault.STUCK)
+    ),
+    *(
+        one(f"spoken: {fault.value} that nobody counts", fault, framings=("hj212",))
+        for fault in (Fault.LOSE_BYTE, Fault.FLIP, Fault.GARBAGE, Fault.TRUNCATE, Fault.BABBLE, Fault.STUCK)
+    ),
+    one("spoken: late", Fault.LATE, free=True, framings=_TOLD),
+    one("spoken: twice", Fault.DUPLICATE, free=True, framings=_TOLD),
+    Cell(name="spoken: split at every byte", act=every_split(), free=True, framings=_TOLD),
+    Cell(name="spoken: babble", act=noise(lambda rand, count: rand.randbytes(count)), framings=_TOLD),
+    Cell(name="spoken: stuck line", act=noise(lambda _, count: bytes(count)), framings=_TOLD),
+    Cell(name="spoken: silent line", act=silence, framings=_TOLD),
+    Cell(name="spoken: wrong baud", act=spoken(_other_baud), framings=_TOLD),
+    Cell(name="spoken: wrong parity", act=spoken(_other_parity), framings=_TOLD),
+    Cell(name="spoken: unplugged", act=unplugged, counted=("link_down",), framings=_TOLD),
+)
+"""For those that speak by themselves: nothing answers too late; what one telegram lost comes with the next."""
 BY_NAME = {cell.name: cell for cell in CELLS}

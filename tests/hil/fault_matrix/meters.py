@@ -18,7 +18,7 @@ from drivers.profile_named import Word
 from drivers.wire_protocol import AnyLink
 from hil.characters import Characters
 from hil.faults import Fault, FaultSizes
-from hil.sim import cjt188, dlt645, iec62056_21, mbus, sdi12
+from hil.sim import cjt188, dlms, dlt645, hdlc, iec62056_21, mbus, sdi12
 from hil.sim.meters import Device
 from hil.wire import Exchange, Reply
 from tests.hil.fault_matrix.wires import RtuWire, Suffering, line_settings, profile_with
@@ -297,6 +297,37 @@ class IecWire(MeterWire):
         return 1
 
 
+class DlmsWire(MeterWire):
+    """DLMS over HDLC: two registers, one get each, over a connection that has to be opened again after a fault."""
+
+    protocol = "dlms"
+    places = ({"obis": "1-0:16.7.0"}, {"obis": "1-0:36.7.0"})
+    unit_of_measure = "W"
+    decimals = 1
+    period_s = 3.0
+    request_bytes = 27
+    reply_bytes = 24
+
+    def choose_settings(self, rand: random.Random) -> Characters:
+        return Characters(baud=rand.choice((9600, 19200)))
+
+    def address(self, unit: int) -> str:
+        return f"1.{16 + unit}@16"
+
+    def make_meter(self, unit: int, turnaround_ns: int) -> Device:
+        cells = [
+            dlms.register(f"p{index}", f"0100{16 + 20 * index:02X}0700FF", 27, -1, hdlc.u32, moves(unit, index, 1))
+            for index in range(len(self.places))
+        ]
+        return dlms.DlmsMeter(
+            cells, address=bytes((2, 16 + unit << 1 | 1)), turnaround_ns=turnaround_ns, settings=self.settings
+        )
+
+    def whom(self, request: bytes) -> int:
+        parts = hdlc.taken_apart(request)
+        return 0 if parts is None else (parts.to[-1] >> 1) - 16
+
+
 class Sdi12Wire(MeterWire):
     """SDI-12 behind an adapter: two measurements with a CRC, whose values look alike."""
 
@@ -333,5 +364,6 @@ METERS: Final[Mapping[str, type[RtuWire]]] = {
     "cjt188": Cjt188Wire,
     "mbus": MbusWire,
     "iec62056-21": IecWire,
+    "dlms": DlmsWire,
     "sdi12": Sdi12Wire,
 }

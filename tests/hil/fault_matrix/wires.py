@@ -207,6 +207,7 @@ class RtuWire:
     reply_bytes = 15
     reading_s = 0.0  # on the wire, where it is long
     splits = 1
+    stale_s = 0.0  # how old a reading may be as long as it says so
     margin_s = 0.003
     station: type[Unit | AsciiUnit] = Unit
 
@@ -386,6 +387,7 @@ class ModbusTcpWire:
     reply_bytes = 19
     reading_s = 0.0
     splits = 1
+    stale_s = 0.0
     echo_told = False
     inside_silence = 0
 

@@ -30,10 +30,12 @@ from drivers.sources import Device
 from hil import virtualtime
 from hil.virtualtime import VirtualClock, here
 from tests.hil.fault_matrix.meters import METERS
+from tests.hil.fault_matrix.speaking import SPEAKING
 from tests.hil.fault_matrix.wires import CEILING_S, MODBUS, Wire
 
 S = 1_000_000_000
 MAKERS: Mapping[str, type[Wire]] = {**MODBUS, **METERS}
+WIRES: Mapping[str, type[Wire]] = {**MAKERS, **SPEAKING}
 PROBE_PAUSE_S = 6.0  # a probe that costs the whole ceiling, a twentieth of the bus, and the patience after the pause
 REOPEN_PAUSE_S = 4.0
 MANY_DEAD_PAUSE_S = 30.0
@@ -180,7 +182,7 @@ class World:
         first: dict[tuple[int, int], int] = {}
         for batch in self.batches:
             at = batch.mono_ns - self.clock.mono_offset_ns
-            if at >= from_ns and not any(is_bad(status) for status in batch.statuses):
+            if at >= from_ns and batch.points and not any(is_bad(status) for status in batch.statuses):
                 first.setdefault((batch.device + 1, batch.points[0]), at)
         return first
 
@@ -259,7 +261,7 @@ class Cell:
 
 def play(framing: str, cell: Cell, seed: int) -> list[str]:
     """Play one cell with one seed; give what was violated, nothing if all is well."""
-    wire = MAKERS[framing]
+    wire = WIRES[framing]
     sizes = wire.late_sizes if cell.late else wire.sizes
 
     def make(rand: random.Random) -> Wire:
@@ -291,7 +293,7 @@ async def _play(cell: Cell, make: Callable[[random.Random], Wire], seed: int, fr
         world.poller.stop()
     if cell.one_is_not_death and world.count == 1 and world.died:
         violated.append(f"one fault made {sorted(world.died)} count as dead")
-    violated += world.wrong_values(cell.stale_s.get(framing, 0.0))
+    violated += world.wrong_values(max(cell.stale_s.get(framing, 0.0), world.wire.stale_s))
     violated += _counted(world, cell, framing, before, failed)
     if world.wire.inside_silence:
         violated.append(f"{world.wire.inside_silence} requests inside t3.5")

@@ -136,6 +136,7 @@ def _appended(text: str, key: str, table: tomlkit.items.Table) -> str:
     document = tomlkit.parse(text)
     found = document.get(key)
     if isinstance(found, AoT):
+        _end_with_blank_line(found[-1])
         found.append(table)
     elif found is None:
         array = tomlkit.aot()
@@ -144,6 +145,13 @@ def _appended(text: str, key: str, table: tomlkit.items.Table) -> str:
     else:  # one [bus] alone, or an array in a line: tables of both kinds cannot be mixed, so the text is continued
         return f"{text.rstrip()}\n\n[[{key}]]\n{tomlkit.dumps(table)}"
     return tomlkit.dumps(document)
+
+
+def _end_with_blank_line(table: tomlkit.items.Table) -> None:
+    """Part a table from the one that comes behind it, as a person would."""
+    text = table.as_string()
+    for _ in range(2 - min(2, len(text) - len(text.rstrip("\n")))):
+        table.add(tomlkit.nl())
 
 
 def _line_keys(line: LineSettings) -> dict[str, int | str]:

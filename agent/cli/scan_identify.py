@@ -37,7 +37,7 @@ async def identify(
     introduced = None if hearing is None else hearing.introduced(one.protocol, one.frame)
     if introduced is not None:
         return _heard(one, profiles, introduced)
-    face = ScanFace(line, one.line, patience_s=patience_s, name=port)
+    face = ScanFace(line, one.line, patience_s=patience_s, name=port, seen=one.whole > 0)
     by_number = isinstance(one.address, int)
 
     def make(profile: Profile) -> Device:

@@ -16,6 +16,7 @@ from drivers.scan.probe import Verdict
 
 F = TypeVar("F", bound=Frame)
 _TRIES: Final = 2
+_NOBODY: Final = 12  # questions of different kinds that brought not one byte
 _GAP_S: Final = 0.5  # DL/T 645 lets a meter pause so long between two bytes
 _LONGEST_BYTES: Final = 16384
 _Key: TypeAlias = tuple[bytes, bytes, LineSettings | None, LineSettings | None]
@@ -28,13 +29,25 @@ class ScanFace:
         exchanges: questions that went over the wire.
     """
 
-    def __init__(self, line: ScanLine, settings: LineSettings, *, patience_s: float, name: str = "scan") -> None:
+    def __init__(
+        self, line: ScanLine, settings: LineSettings, *, patience_s: float, name: str = "scan", seen: bool = True
+    ) -> None:
+        """Take a line.
+
+        Args:
+            line: asks, at any setting.
+            settings: those of the device.
+            patience_s: how long an answer is waited for.
+            name: of the line, for messages.
+            seen: whether the device has answered before; one that has not, and does not, is soon asked no more.
+        """
         self.name = name
         self.exchanges = 0
         self._line = line
         self._settings = settings
         self._patience_s = patience_s
         self._known: dict[tuple[int, bytes], bytes | None] = {}
+        self._seen = seen
         self._came: dict[_Key, bytes] = {}
 
     async def ask(
@@ -48,9 +61,9 @@ class ScanFace:
     ) -> bytes:
         """Give the PDU of the reply; NoReplyError or ChecksumError (also from memory), LinkDownError."""
         key = (unit, pdu)
-        if key not in self._known:
+        if key not in self._known and (self._seen or self.exchanges < _NOBODY):
             self._known[key] = await self._ask(encode(unit, pdu))
-        reply = self._known[key]
+        reply = self._known.get(key)
         if reply is None:
             raise NoReplyError(f"unit {unit} did not answer")
         return reply
@@ -101,6 +114,7 @@ class ScanFace:
             came: Came = await self._line.ask(
                 request, self._settings, self._patience_s, lambda data: reply_is_whole(request, data)
             )
+            self._seen |= bool(came.data)
             heard = hear_reply(request, came.data)
             if heard.verdict is Verdict.ANSWER:
                 return heard.frame[1:]

@@ -53,6 +53,9 @@ def test_a_device_is_tested_shown_and_written_with_every_comment_kept(tidegate: 
     assert '+ name = "meter"' in said.out
     after = site.read_text()
     assert after.startswith(before.rstrip())
+    assert after.endswith(
+        '# above the door\n\n[[device]]\nname = "meter"\nbus = "rs485-a"\nunit = 7\nprofile = "eastron/sdm120"\n'
+    )
     devices = tomllib.loads(after)["device"]
     assert devices[1] == {"name": "meter", "bus": "rs485-a", "unit": 7, "profile": "eastron/sdm120"}
     (kept,) = (site.parent / "site-history").iterdir()

@@ -50,8 +50,9 @@ def test_answers_go_to_those_who_ask_for_them(tidegate: Command, port: Path, tmp
     assert ("ratios" in plug, plug["every"]) == (False, "30 s")
 
 
-def test_what_is_said_of_one_device_does_not_go_with_all(tidegate: Command, port: Path, tmp_path: Path) -> None:
-    said = tidegate("add", port, "--scan", "--profile", "eastron/sdm120", "--unit", "7", "--yes")
+def test_what_is_said_of_one_device_does_not_go_with_all(tidegate: Command, tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text(SITE)
+    said = tidegate("add", "/dev/null", "--scan", "--profile", "eastron/sdm120", "--unit", "7", "--yes")
     assert said.code == 2
     assert "--scan, --profile, --unit" in said.err
     assert (tmp_path / "site.toml").read_text() == SITE

@@ -18,23 +18,31 @@ from tests.drivers.scan.test_scan_search import at, profiles
 
 
 def proposed(
-    model: str, unit: int, baud: int, among: tuple[Profile, ...] | None = None
+    model: str,
+    unit: int,
+    baud: int,
+    among: tuple[Profile, ...] | None = None,
+    *,
+    asked: int | None = None,
+    seen: bool = True,
 ) -> tuple[tuple[Proposal, ...], int, float]:
-    settings = LineSettings(baud=baud)
+    settings, asked = LineSettings(baud=baud), unit if asked is None else asked
 
     async def work() -> tuple[tuple[Proposal, ...], int, float]:
         clock = VirtualClock(here())
         line = parity_line([at(model, unit, baud)])
         scan = ScanLine(ParityStream(line), clock=clock, pause=VirtualPause(clock), line=LineSettings())
-        face = ScanFace(scan, settings, patience_s=0.25)
+        face = ScanFace(scan, settings, patience_s=0.25, seen=seen)
 
         def make(profile: Profile) -> Device:
             return build_device(
-                "modbus", index=0, unit=unit, profile=profile, link=face, clock=clock,
+                "modbus", index=0, unit=asked, profile=profile, link=face, clock=clock,
                 framing=Framing.RTU, settings=settings,
             )  # fmt: skip
 
-        found = await propose(among or profiles(), unit=unit, settings=settings, line=face, make_device=make, most=99)
+        found = await propose(
+            among or profiles(), unit=asked, settings=settings, line=face, make_device=make, most=99
+        )
         return found, face.exchanges, here().time()
 
     return run(work())
@@ -56,6 +64,15 @@ def test_the_right_profile_is_among_the_first_three(model: str, unit: int, baud:
     assert exchanges <= 120
     assert seconds < 20
     assert all(one.shown for one in found)
+
+
+def test_nobody_is_soon_asked_no_more_and_who_answers_late_in_the_list_is_still_tried() -> None:
+    nobody, exchanges, seconds = proposed("eastron/sdm120", 1, 9600, asked=77, seen=False)
+    assert (nobody, exchanges) == ((), 12)
+    assert seconds < 4
+    somebody, exchanges, _ = proposed("eastron/sdm120", 77, 9600, asked=77, seen=False)
+    assert exchanges > 12
+    assert "eastron/sdm120" in [one.profile for one in somebody[:3]]
 
 
 def test_a_proposal_without_telling_values_is_only_possible() -> None:

@@ -56,6 +56,7 @@ class Meaning:
         answers: of a REPLY: it belongs to the request that was open.
         sure: of a REPLY: it belongs to no older request of the same likeness.
         quiet: of a REQUEST: nobody answers it.
+        secret: where a password stands in the frame as it was on the wire: first byte and the one behind its last.
     """
 
     kind: Kind
@@ -66,6 +67,7 @@ class Meaning:
     answers: bool = False
     sure: bool = True
     quiet: bool = False
+    secret: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ class Said:
         at_ns: when it ended; of the clock of whoever feeds.
         raw: the bytes, checksum and all; empty for NO_REPLY.
         protocol: name for ``tidegate decode``; empty for noise.
-        address, act, what, data_bytes, sure: see ``Meaning``; for NO_REPLY those of the request.
+        address, act, what, data_bytes, sure, secret: see ``Meaning``; for NO_REPLY those of the request.
         request: the request that a REPLY or NO_REPLY belongs to, checksum and all; empty otherwise.
         after_ns: from request to reply, or how long was waited.
         reason: of noise.
@@ -92,6 +94,7 @@ class Said:
     what: str = ""
     data_bytes: int = 0
     sure: bool = True
+    secret: tuple[int, int] = (0, 0)
     request: bytes = b""
     after_ns: int | None = None
     reason: NoiseReason | None = None

@@ -148,6 +148,7 @@ class Overhearing:
                 what=meaning.what,
                 data_bytes=meaning.data_bytes,
                 sure=meaning.sure,
+                secret=meaning.secret,
                 request=b"" if answered is None else answered.raw,
                 after_ns=None if answered is None else at_ns - answered.at_ns,
                 frame=frame,
@@ -168,6 +169,7 @@ class Overhearing:
             act=meaning.act,
             what=meaning.what,
             data_bytes=meaning.data_bytes,
+            secret=meaning.secret,
             frame=frame,
         )
 

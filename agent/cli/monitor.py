@@ -36,7 +36,7 @@ speed is noise here. Wireshark opens the file with DLT 147; set it to mbrtu for 
 
 @verb("monitor", help=_HELP)
 @click.argument("line", metavar="BUS|PORT")
-@click.option("--pcap", metavar="FILE", help=N_("Write what passes to this file too."))
+@click.option("--pcap", metavar="FILE", help=N_("Write what passes to this file too, passwords and all."))
 @click.option("--seconds", type=FiniteRange(0), default=0.0, help=N_("End after so long; 0 goes on until Ctrl-C."))
 @click.option("--baud", type=BAUD, help=N_("Speed to listen at; that of the bus if left out."))
 @click.option("--parity", type=click.Choice(["none", "even", "odd"]), help=N_("Parity to listen with."))

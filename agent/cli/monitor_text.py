@@ -15,6 +15,7 @@ from drivers.listening import Act, Kind, Said
 
 _MOST_BYTES: Final = 16
 _MOST_VALUES: Final = 8
+HIDDEN: Final = "**"
 _MODBUS: Final = "modbus-"
 _MARKS: Final = {Kind.REQUEST: "->", Kind.REPLY: "<-", Kind.UNASKED: "<<", Kind.NO_REPLY: "!!", Kind.NOISE: "??"}
 _ACTS: Final = {
@@ -35,7 +36,7 @@ def lines_of(said: Said, values: Sequence[Shown], *, all_bytes: bool) -> list[st
     mark = _MARKS[said.kind]
     if said.kind is Kind.NO_REPLY:
         return [f"{clock}  {mark}  " + _("no reply of {who} in {after}").format(who=who(said), after=after)]
-    lines = [f"{clock}  {mark}  {_words(said):<44} {after:>9}  {_hex(said.raw, all_bytes=all_bytes)}"]
+    lines = [f"{clock}  {mark}  {_words(said):<44} {after:>9}  {_hex(said, all_bytes=all_bytes)}"]
     if values:
         chosen = values[: None if all_bytes else _MOST_VALUES]
         shown = "   ".join(f"{one.name} = {one.value or '-'} {one.unit or ''}".rstrip() for one in chosen)
@@ -54,7 +55,7 @@ def json_of(said: Said, values: Sequence[Shown]) -> Json:
         "unit": int(said.address) if said.address and said.protocol.startswith(_MODBUS) else None,
         "act": None if said.act is None else said.act.value,
         "what": said.what or None,
-        "raw": said.raw.hex(),
+        "raw": "".join(_bytes(said)),
         "after_ms": None if said.after_ns is None else round(said.after_ns / 1e6, 1),
         "reason": None if said.reason is None else said.reason.value,
         "values": [{"point": one.name, "value": one.value, "unit": one.unit} for one in values],
@@ -76,7 +77,14 @@ def _words(said: Said) -> str:
     return f"{who(said)}  {act.strip(': ')}"
 
 
-def _hex(raw: bytes, *, all_bytes: bool) -> str:
-    if all_bytes or len(raw) <= _MOST_BYTES:
-        return raw.hex(" ").upper()
-    return f"{raw[: _MOST_BYTES - 4].hex(' ')} ... {raw[-2:].hex(' ')}".upper()
+def _hex(said: Said, *, all_bytes: bool) -> str:
+    shown = _bytes(said)
+    if not all_bytes and len(shown) > _MOST_BYTES:
+        shown = [*shown[: _MOST_BYTES - 4], "...", *shown[-2:]]
+    return " ".join(shown).upper()
+
+
+def _bytes(said: Said) -> list[str]:
+    """Give each byte in hexadecimal, ``**`` for those of a password."""
+    begin, end = said.secret
+    return [HIDDEN if begin <= at < end else f"{byte:02x}" for at, byte in enumerate(said.raw)]

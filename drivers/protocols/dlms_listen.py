@@ -13,6 +13,7 @@ _SHORT_BITS: Final = 40  # without information there is one check sequence only
 _COMMAND: Final = b"\xe6\xe6\x00"
 _RESPONSE: Final = b"\xe6\xe7\x00"
 _NOTIFICATION: Final = 0x0F
+_ASSOCIATE: Final = b"\x60"
 _ASKING: Final = frozenset((FrameKind.SNRM, FrameKind.DISC))
 _ANSWERING: Final = frozenset((FrameKind.UA, FrameKind.DM, FrameKind.FRMR))
 
@@ -52,8 +53,26 @@ class HdlcListener(FrameListener[HdlcFrame]):
                 answers=back,
             )
         return Meaning(
-            kind=Kind.REQUEST, address=_text(frame.destination), act=Act.ASK, what=frame.kind.value, data_bytes=size
+            kind=Kind.REQUEST,
+            address=_text(frame.destination),
+            act=Act.ASK,
+            what=frame.kind.value,
+            data_bytes=size,
+            secret=_secret(frame),
         )
+
+
+def _secret(frame: HdlcFrame) -> tuple[int, int]:
+    """Give where the password of an association request stands in a frame: tag AC, length, tag 80, length."""
+    apdu = frame.information
+    if apdu[len(_COMMAND) : len(_COMMAND) + 1] != _ASSOCIATE:
+        return 0, 0
+    for at in range(len(_COMMAND), len(apdu) - 3):
+        tag, outer, choice, inner = apdu[at : at + 4]
+        if (tag, choice, outer) == (0xAC, 0x80, inner + 2):
+            first = frame.raw.index(apdu) + at + 4
+            return first, first + inner
+    return 0, 0
 
 
 def _text(address: bytes) -> str:

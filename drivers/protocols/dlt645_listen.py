@@ -32,6 +32,12 @@ _NAMES: Final = {
     0x1A: "clear meter", 0x1B: "clear events", 0x1C: "relay",
 }  # fmt: skip
 _WRITES: Final = frozenset((0x04, 0x14))
+_PASSWORDS: Final = {
+    0x14: (4, 8), 0x18: (4, 12), 0x19: (0, 4), 0x1A: (0, 4), 0x1B: (0, 4), 0x1C: (0, 4), 0x04: (2, 6), 0x0F: (0, 8),
+}  # fmt: skip
+"""Where a password stands in the data of what is asked, both of them where it is changed. For the 1997 edition the
+place is uncertain."""
+_BEHIND: Final = 2  # sum and end
 
 
 class Dlt645Listener(FrameListener[Dlt645Frame]):
@@ -70,6 +76,7 @@ class Dlt645Listener(FrameListener[Dlt645Frame]):
                 act=Act.READ if reads else Act.WRITE if frame.function in _WRITES else Act.ASK,
                 what=what,
                 quiet=frame.address == EVERYBODY,
+                secret=_secret(frame),
             )
         answered = (
             asked is not None
@@ -88,6 +95,13 @@ class Dlt645Listener(FrameListener[Dlt645Frame]):
             data_bytes=max(0, len(frame.data) - (size if named else 0)),
             answers=answered,
         )
+
+
+def _secret(frame: Dlt645Frame) -> tuple[int, int]:
+    """Give where a password stands in the bytes of a frame."""
+    begin, end = _PASSWORDS.get(frame.function, (0, 0))
+    first = len(frame.raw) - _BEHIND - len(frame.data)
+    return (first + begin, first + min(end, len(frame.data))) if begin < min(end, len(frame.data)) else (0, 0)
 
 
 def identifier_of(frame: Dlt645Frame, edition: Edition) -> str:

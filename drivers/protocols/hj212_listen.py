@@ -19,6 +19,7 @@ from drivers.sanitize import sanitize
 _BITS: Final = 64  # mark, digits of the length, CRC in hexadecimal, CR LF
 _ANSWERS: Final = frozenset((REQUEST_ANSWER, EXECUTED, NOTICE_ANSWER, DATA_ANSWER))
 _TIME: Final = "DataTime"
+_PASSWORD: Final = b";PW="
 
 
 class Hj212Listener(FrameListener[Hj212Frame]):
@@ -39,6 +40,7 @@ class Hj212Listener(FrameListener[Hj212Frame]):
         said = parse(frame.segment)
         if said is None:
             return None
+        secret = _secret(frame.raw)
         command, address = sanitize(said.head("CN")), sanitize(said.head("MN"))
         size = len(frame.segment)
         if command in _ANSWERS:
@@ -50,11 +52,21 @@ class Hj212Listener(FrameListener[Hj212Frame]):
                 what=command,
                 data_bytes=size,
                 answers=open_ is not None and open_.head("QN") == said.head("QN"),
+                secret=secret,
             )
         tells = any(field[0] == _TIME for item in said.items for field in item)
         if tells:
-            return Meaning(kind=Kind.UNASKED, address=address, act=Act.DATA, what=command, data_bytes=size)
-        return Meaning(kind=Kind.REQUEST, address=address, act=Act.ASK, what=command, data_bytes=size)
+            return Meaning(
+                kind=Kind.UNASKED, address=address, act=Act.DATA, what=command, data_bytes=size, secret=secret
+            )
+        return Meaning(kind=Kind.REQUEST, address=address, act=Act.ASK, what=command, data_bytes=size, secret=secret)
+
+
+def _secret(raw: bytes) -> tuple[int, int]:
+    """Give where the value of ``PW`` stands in a packet."""
+    begin = raw.find(_PASSWORD) + len(_PASSWORD)
+    end = raw.find(b";", begin)
+    return (begin, end) if len(_PASSWORD) <= begin < end else (0, 0)
 
 
 LISTENING: Final = {"hj212": Listening(listeners={"hj212": Hj212Listener})}

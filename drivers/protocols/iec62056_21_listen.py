@@ -74,16 +74,34 @@ class IecListener(FrameListener[IecFrame]):
             return Meaning(kind=Kind.REQUEST, address=address, act=Act.ASK, what=f"option {frame.text}")
         if kind is Message.COMMAND and (asked is None or not frame.command.startswith("P")):
             reads = frame.command.startswith("R")
-            return Meaning(kind=Kind.REQUEST, address=address, act=Act.READ if reads else Act.ASK, what=_bare(frame))
+            act = Act.READ if reads else Act.ASK
+            if frame.command.startswith("P"):
+                return Meaning(
+                    kind=Kind.REQUEST, address=address, act=act, what=frame.command, secret=_brackets(frame.raw)
+                )
+            return Meaning(kind=Kind.REQUEST, address=address, act=act, what=_bare(frame))
         fits = asked is not None and (asked.kind is Message.SIGN_ON) is (kind is Message.IDENTIFICATION)
         what = frame.text if kind is Message.IDENTIFICATION else frame.command or "readout"
         return Meaning(
-            kind=Kind.REPLY, address=address, act=Act.DATA, what=what, data_bytes=len(frame.text), answers=fits
+            kind=Kind.REPLY,
+            address=address,
+            act=Act.DATA,
+            what=what,
+            data_bytes=len(frame.text),
+            answers=fits,
+            secret=_brackets(frame.raw) if frame.command.startswith("P") else (0, 0),
         )
 
 
 def _bare(frame: IecFrame) -> str:
     return f"{frame.command} {frame.text}".strip()
+
+
+def _brackets(raw: bytes) -> tuple[int, int]:
+    """Give where stands what is in brackets: of P1 and P2 the password, of P0 what it is enciphered with."""
+    plain = bytes(byte & 0x7F for byte in raw)
+    begin, end = plain.find(b"(") + 1, plain.rfind(b")")
+    return (begin, end) if 0 < begin < end else (0, 0)
 
 
 class IecOverheard:

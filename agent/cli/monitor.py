@@ -73,6 +73,8 @@ def command(session: Session, line: str, pcap: str | None, protocols: tuple[str,
         protocols=protocols,
     )  # fmt: skip
     _begin(session, target, settings, by_agent=client is not None)
+    if client is not None and any(wishes[name] for name in ("baud", "parity", "find_speed")):
+        session.out.note(_("It listens at its own settings: --baud, --parity and --find-speed are not used."))
     stopped = _listen(listener, seconds)
     code = ExitCode.DONE if listener.heard or not stopped else ExitCode.INTERRUPTED
     return _answer(session, listener, code)

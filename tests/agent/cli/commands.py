@@ -15,8 +15,6 @@ from click.testing import CliRunner
 from agent.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[3]
-STATE_HOME = ".user-state"
-"""Where the records of scans go instead of the home of whoever runs the tests."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,7 @@ class Command:
         self.folder = folder
 
     def __call__(self, *words: str | Path, lang: str = "en", stdin: bytes = b"", **environ: str | None) -> Said:
-        given = {"TIDEGATE_LANG": lang, "TERM": "xterm", "TIDEGATE_SITE": None, "NO_COLOR": None}
-        given |= {"XDG_STATE_HOME": str(self.folder / STATE_HOME), **environ}
+        given = {"TIDEGATE_LANG": lang, "TERM": "xterm", "TIDEGATE_SITE": None, "NO_COLOR": None, **environ}
         result = CliRunner().invoke(cli, [str(word) for word in words], input=stdin, env=given)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -60,7 +57,6 @@ class Process:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environ = {**os.environ, "TIDEGATE_LANG": "en", "PYTHONPATH": str(ROOT), "TERM": "xterm"}
-        self.environ["XDG_STATE_HOME"] = str(folder / STATE_HOME)
         self.environ.pop("TIDEGATE_SITE", None)
 
     def argv(self, *words: str | Path) -> list[str]:

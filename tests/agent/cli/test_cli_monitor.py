@@ -202,8 +202,9 @@ def beside_agent(
 def test_beside_a_running_agent_its_traffic_is_shown_and_a_scan_takes_turns(
     beside_agent: subprocess.Popen[bytes], tidegate: Command, tmp_path: Path
 ) -> None:
-    said = tidegate("monitor", "rs485-a", "--seconds", "2.5", "--json")
+    said = tidegate("monitor", "rs485-a", "--seconds", "2.5", "--baud", "4800", "--json")
     assert said.code == 0, said.err
+    assert "--baud, --parity and --find-speed are not used" in said.err
     *events, envelope = lines_of(said.out)
     assert envelope["result"]["replies"] >= 2
     assert envelope["result"]["noise"] == 0

@@ -133,7 +133,7 @@ def test_a_user_without_a_home_gets_a_record_where_the_command_runs(
     tidegate: Command, on_pty: OnPty, tmp_path: Path
 ) -> None:
     words = ("--unit", "2", "--baud", "9600", "--listen", "0")
-    said = tidegate("scan", on_pty(line_of()).path, *words, HOME="", XDG_STATE_HOME=None)
+    said = tidegate("scan", on_pty(line_of()).path, *words, HOME="")
     assert said.code == 1
     assert list((tmp_path / ".local" / "state" / "tidegate").glob("scan-*.json"))
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from agent.language import Language, active, translate
 from agent.messages import MESSAGES
 
+_DETAIL = "detail"
+"""Field that may hold a whole sentence of somebody else, which the catalogue may know."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -54,7 +57,11 @@ def of_error(error: Exception) -> Finding:
 
 
 def _fill(sentence: str, params: Mapping[str, str | int], language: Language | None) -> str:
-    return translate(sentence, language or active()).format_map(_Params(params)).rstrip()
+    into = language or active()
+    known = _Params(params)
+    if isinstance(detail := params.get(_DETAIL), str):
+        known[_DETAIL] = translate(detail, into)
+    return translate(sentence, into).format_map(known).rstrip()
 
 
 class _Params(dict[str, str | int]):

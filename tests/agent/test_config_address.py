@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from agent.config_address import FORMS
 from agent.config_load import SiteCheck, check_site
-from agent.language import Language
+from agent.language import Language, translate
 from drivers.profile_load import builtin_roots
+from drivers.registry import find_protocol, protocol_names
 
 _BUS = '[site]\nname = "a"\n[[bus]]\nname = "b"\nport = "/dev/x"\n'
 
@@ -83,3 +86,31 @@ def test_a_password_stands_in_a_file_and_only_where_one_is_asked_for(tmp_path: P
     assert found.site.devices[0].password_file == tmp_path / "meter.pw"
     found = _check(tmp_path, _device("air", "generic/xy-md02", f"unit = 3\n{file}"))
     assert [finding.code for finding in found.findings] == ["password-unused"]
+
+
+_WRONG = ("?", "12x", "1" * 40, "A1", "9" * 12, "A" * 11 + "1", "AAA161000000", "1A33150510414", "1A" * 7, "251")
+
+
+def _refusals() -> Iterator[str]:
+    for name in protocol_names():
+        read = find_protocol(name, "").address
+        if read is None:
+            continue
+        for text in _WRONG:
+            try:
+                read(text)
+            except ValueError as error:
+                yield str(error)
+
+
+def test_what_protocols_say_of_a_wrong_address_is_said_in_both_languages() -> None:
+    said = set(_refusals())
+    assert len(said) > 8
+    assert said <= set(FORMS)
+    assert all(translate(sentence, Language.ZH) != sentence for sentence in FORMS)
+
+
+def test_nothing_of_it_stays_english(tmp_path: Path) -> None:
+    (finding,) = _check(tmp_path, _device("d", "generic/cjt188-water", 'address = "161"')).findings
+    assert "十四位数字" in finding.sentence(Language.ZH)
+    assert "fourteen" not in finding.sentence(Language.ZH)

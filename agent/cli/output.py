@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from agent.language import Language, _
 
 Json: TypeAlias = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 _GAP: Final = "  "
+_LEAST_FOLDED: Final = (
+    24  # cells of a folded column; narrower it is harder to read than a line that the terminal breaks
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +56,12 @@ class Output:
         click.echo(text, err=True, color=self.color)
 
     def table(self, rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-        """Print columns, as wide as their widest cell; those in ``right`` end in line. The first row is the head."""
+        """Print columns, as wide as their widest cell; those in ``right`` end in line. The first row is the head.
+
+        On a terminal that is too narrow the last column goes on in the next line.
+        """
         if not self.json:
-            for line in columns(rows, right):
+            for line in columns(rows, right, room=_room()):
                 click.echo(line, color=self.color)
 
     def finding(self, finding: Finding) -> None:
@@ -113,19 +120,51 @@ def _finding(finding: Finding) -> dict[str, Json]:
     }
 
 
-def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Lay out rows of cells in columns by the width that a terminal gives them (Chinese characters take two)."""
+def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = (), *, room: int = 0) -> list[str]:
+    """Lay out rows of cells in columns by the width that a terminal gives them (Chinese characters take two).
+
+    Args:
+        rows: cells; a row may be shorter than others.
+        right: columns that end in line.
+        room: cells of a line, 0 for no end; a last column that does not fit is folded, if that leaves it enough.
+    """
     if not rows:
         return []
     widths = [max((width(row[i]) for row in rows if i < len(row)), default=0) for i in range(max(map(len, rows)))]
+    before = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
+    last = len(widths) - 1
+    fold = room - before if before + _LEAST_FOLDED <= room < before + widths[last] else 0
     lines: list[str] = []
     for row in rows:
+        folded = _folded(row[last], fold) if fold and len(row) > last else [*row[last:]]
         cells = [
             " " * (widths[i] - width(cell)) + cell if i in right else cell + " " * (widths[i] - width(cell))
-            for i, cell in enumerate(row)
+            for i, cell in enumerate((*row[:last], *folded[:1]))
         ]
         lines.append(_GAP.join(cells).rstrip())
+        lines += [" " * before + rest for rest in folded[1:]]
     return lines
+
+
+def _folded(text: str, room: int) -> list[str]:
+    """Break a text between words, and where there are none (Chinese) between characters."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if width(longer) <= room:
+            lines[-1] = longer
+            continue
+        lines += [""] if lines[-1] else []
+        for letter in word:
+            if width(lines[-1] + letter) > room:
+                lines.append("")
+            lines[-1] += letter
+    return lines
+
+
+def _room() -> int:
+    """Give the width of the terminal that is written to; 0 for a file or a pipe."""
+    return shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
 
 
 def width(text: str) -> int:

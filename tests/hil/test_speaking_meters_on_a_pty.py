@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -22,11 +23,17 @@ pytestmark = pytest.mark.bus
 OnPty = Callable[[Line], PtyLine]
 
 
-async def read_twice(pty: PtyLine, model: str, wait_s: float = 0.0) -> tuple[dict[str, object], str | None]:
+FAST = 19200
+
+
+async def read_twice(
+    pty: PtyLine, model: str, wait_s: float = 0.0, *, baud: int = FAST
+) -> tuple[dict[str, object], str | None]:
     """Read every point twice, the port open all the time; those with a value, and who the meter says it is."""
     profile = load_profile(find_profile(model, builtin_roots()))
     clock, pause = SystemClock(), TimerfdPause()
-    link = await open_link(str(pty.path), profile.line, echo=False, clock=clock, pause=pause)
+    line = replace(profile.line, baud=baud)
+    link = await open_link(str(pty.path), line, echo=False, clock=clock, pause=pause)
     device = build_device(profile.protocol, index=0, unit=0, address="ANY", profile=profile, link=link, clock=clock)
     said: dict[str, object] = {}
     try:
@@ -45,26 +52,30 @@ async def read_twice(pty: PtyLine, model: str, wait_s: float = 0.0) -> tuple[dic
 
 async def test_sml_lists_are_read_from_the_middle_of_one_on(on_pty: OnPty) -> None:
     meter = sml.SmlMeter(sml.electricity("a"), every_s=0.6, crc=kermit, began_ns=now_ns(), first_s=0.1)
-    said, identity = await read_twice(on_pty(Line([], settings=sml.LINE, speakers=[meter])), "generic/sml", 0.2)
+    said, identity = await read_twice(
+        on_pty(Line([], settings=sml.LINE, speakers=[meter])), "generic/sml", 0.2, baud=9600
+    )
     assert said["energy.import.tariff1"] == 44_000_005
     assert {"energy.import", "power", "voltage.l3", "current.l1"} < set(said)
     assert identity == "serial=1 ISK 00 75126084"
 
 
 async def test_lists_of_a_han_port_are_read_over_8e1(on_pty: OnPty) -> None:
-    rhythm = [(1.2, cells) for _, cells in han.kaifa("a")]
-    meter = han.HanMeter(han.Way.KAIFA, rhythm, began_ns=now_ns(), first_s=0.1, most=60)
-    said, _ = await read_twice(on_pty(Line([], settings=han.EIGHT_EVEN, speakers=[meter])), "kaifa/ma304", 0.2)
+    rhythm, settings = [(0.4, cells) for _, cells in han.kaifa("a")], replace(han.EIGHT_EVEN, baud=FAST)
+    meter = han.HanMeter(han.Way.KAIFA, rhythm, began_ns=now_ns(), first_s=0.1, most=60, settings=settings)
+    said, _ = await read_twice(on_pty(Line([], settings=settings, speakers=[meter])), "kaifa/ma304", 0.2)
     assert {"power.import", "voltage.l3", "current.l1", "energy.import"} < set(said)
     assert (said["meter.number"], said["meter.model"]) == ("7359992891237028", "MA304H3E")
 
 
 async def test_a_dlms_meter_is_read_on_a_pty(on_pty: OnPty) -> None:
-    meter = dlms.DlmsMeter(dlms.electricity("a"), turnaround_ns=5_000_000)
-    pty = on_pty(Line([meter], settings=dlms.LINE, step=16))
+    settings = replace(dlms.LINE, baud=FAST)
+    meter = dlms.DlmsMeter(dlms.electricity("a"), turnaround_ns=5_000_000, settings=settings)
+    pty = on_pty(Line([meter], settings=settings, step=16))
     profile = load_profile(find_profile("generic/dlms", builtin_roots()))
     clock, pause = SystemClock(), TimerfdPause()
-    link = await open_link(str(pty.path), profile.line, echo=False, clock=clock, pause=pause)
+    line = replace(profile.line, baud=FAST)
+    link = await open_link(str(pty.path), line, echo=False, clock=clock, pause=pause)
     device = build_device(
         profile.protocol, index=0, unit=0, address="1.17@16", profile=profile, link=link, clock=clock
     )

@@ -49,7 +49,8 @@ def test_every_pushing_meter_is_read_as_it_meant(tmp_path: Path) -> None:
         stage.prepare("pushes")
         for profile, example in FULLEST.values():
             name, settings = _name(profile), characters(profile)
-            speaker = Recording(example.reply, settings, began_ns=now_ns())
+            every_ns = 2 * settings.duration_ns(len(example.reply)) + 500_000_000
+            speaker = Recording(example.reply, settings, began_ns=now_ns(), every_ns=every_ns)
             stack.enter_context(PtyLine(Line([], settings=settings, step=16, speakers=[speaker]), tmp_path / name))
             buses.append(BusEntry(name=name, port=str(tmp_path / name), settings=settings))
             devices.append(DeviceEntry(name=name, bus=name, profile=profile.id, address="any"))

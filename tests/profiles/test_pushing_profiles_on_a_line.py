@@ -29,13 +29,14 @@ _EVERY_NS = 4_000_000_000
 class Recording:
     """Sends one telegram again and again."""
 
-    def __init__(self, data: bytes, settings: Characters, began_ns: int = 0) -> None:
+    def __init__(self, data: bytes, settings: Characters, began_ns: int = 0, every_ns: int = _EVERY_NS) -> None:
         self.settings = settings
+        self._every_ns = every_ns
         self.due_ns = began_ns + 700_000_000
         self._data = data
 
     def speak(self, now_ns: int) -> Reply:
-        self.due_ns = now_ns + _EVERY_NS
+        self.due_ns = now_ns + self._every_ns
         return Reply(data=self._data)
 
     def hear(self, frame: bytes, now_ns: int) -> Reply | None:  # noqa: ARG002

@@ -17,6 +17,7 @@ from agent.language import Language, _
 
 Json: TypeAlias = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 _GAP: Final = "  "
+_BELOW: Final = "      "
 _LEAST_FOLDED: Final = (
     24  # cells of a folded column; narrower it is harder to read than a line that the terminal breaks
 )
@@ -126,23 +127,28 @@ def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = (), *, room: i
     Args:
         rows: cells; a row may be shorter than others.
         right: columns that end in line.
-        room: cells of a line, 0 for no end; a last column that does not fit is folded, if that leaves it enough.
+        room: cells of a line, 0 for no end; a long last column that does not fit is folded, below itself if that
+            leaves it enough, else below its row.
     """
     if not rows:
         return []
     widths = [max((width(row[i]) for row in rows if i < len(row)), default=0) for i in range(max(map(len, rows)))]
     before = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
     last = len(widths) - 1
-    fold = room - before if before + _LEAST_FOLDED <= room < before + widths[last] else 0
+    folds = widths[last] >= _LEAST_FOLDED and _LEAST_FOLDED <= room < before + widths[last]
+    below = folds and room - before < _LEAST_FOLDED
+    indent = len(_BELOW) if below else before
     lines: list[str] = []
     for row in rows:
-        folded = _folded(row[last], fold) if fold and len(row) > last else [*row[last:]]
+        folded = _folded(row[last], room - indent) if folds and len(row) > last else [*row[last:]]
+        if below:
+            folded = ["", *folded]
         cells = [
             " " * (widths[i] - width(cell)) + cell if i in right else cell + " " * (widths[i] - width(cell))
             for i, cell in enumerate((*row[:last], *folded[:1]))
         ]
         lines.append(_GAP.join(cells).rstrip())
-        lines += [" " * before + rest for rest in folded[1:]]
+        lines += [" " * indent + rest for rest in folded[1:] if rest]
     return lines
 
 

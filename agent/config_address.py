@@ -5,34 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from agent.config_values import Table
-from agent.language import N_
 from drivers.errors import ProfileError
 from drivers.profile import Profile
 from drivers.profile_point import MODBUS
 
-FORMS: Final = (
-    N_("one to twelve digits, A for any at the front"),
-    N_("with A in front all twelve places are needed"),
-    N_("all nines is for everybody and nobody answers"),
-    N_("A goes in pairs, one byte each"),
-    N_("fourteen digits, the maker's code (often 0000) in front"),
-    N_("digits, or AA for any two of them"),
-    N_("a primary address is 0 to 250, or 254 for the only meter of a line"),
-    N_(
-        "a primary address is a number, a secondary one has eight digits, with manufacturer, version and "
-        "medium if need be, such as 12345678.KAM.08.04"
-    ),
-    N_("up to 32 digits or letters as on the meter, or any where it is the only one"),
-    N_("any, where the meter is the only one, or its server id in hexadecimal"),
-    N_("any: a customer port has one meter alone"),
-    N_(
-        "logical address of the meter, physical address and client, such as 1, 1.17 or 1.17@32; /1, /2 or /4 "
-        "behind the address sets its bytes; a password stands in a file that password_file names"
-    ),
-    N_("the station's MN, 24 letters and digits by the standard, or ANY"),
-    N_("one digit or letter; a sensor leaves its factory as 0"),
-)
-"""What protocols say of a wrong address (``WireProtocol.address``) for the catalogue: drivers know no language."""
 _UNITS: Final = (1, 247)
 _TCP_UNITS: Final = (0, 255)
 

@@ -20,7 +20,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DOMAIN: Final = "tidegate"
-SOURCES: Final = ("agent",)
+SOURCES: Final = ("agent", "drivers")
 KEYWORDS: Final = {"_": None, "N_": None, "_plural": (1, 2)}
 
 

@@ -32,6 +32,7 @@ from drivers.quality import Quality
 from drivers.setting import ClockShown, ClockWay, Credentials, full_second, wall_clock
 from drivers.sources import Read
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol, frames_on
+from drivers.words import N_
 
 _ADDRESS: Final = re.compile(r"[0-9A-F]{14}")
 _SERIALS: Final = 256
@@ -215,9 +216,9 @@ def read_address(text: str) -> str:
     """
     address = text.replace(" ", "").upper()
     if not _ADDRESS.fullmatch(address):
-        raise ValueError("fourteen digits, the maker's code (often 0000) in front")
+        raise ValueError(N_("fourteen digits, the maker's code (often 0000) in front"))
     if any(not pair.isdecimal() and pair != "AA" for pair in (address[i : i + 2] for i in range(0, 14, 2))):
-        raise ValueError("digits, or AA for any two of them")
+        raise ValueError(N_("digits, or AA for any two of them"))
     return address
 
 

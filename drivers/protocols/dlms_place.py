@@ -9,6 +9,7 @@ from typing import Final
 from drivers.codec.hdlc_reply import Ends
 from drivers.codec.obis import obis_bytes, obis_text
 from drivers.profile import NamedLocation, Point, Profile
+from drivers.words import N_
 
 _KEYS: Final = ("obis", "class", "attribute", "text", "clock")
 _VALUE: Final = 2
@@ -123,8 +124,10 @@ def read_address(text: str) -> str:
     size = None if found is None else _size(found)
     if found is None or size is None or int(found["client"] or _PUBLIC_CLIENT) > 127:
         raise ValueError(
-            "logical address of the meter, physical address and client, such as 1, 1.17 or 1.17@32; /1, /2 or /4 "
-            "behind the address sets its bytes; a password stands in a file that password_file names"
+            N_(
+                "logical address of the meter, physical address and client, such as 1, 1.17 or 1.17@32; /1, /2 or /4 "
+                "behind the address sets its bytes; a password stands in a file that password_file names"
+            )
         )
     physical = f".{int(found['physical'])}" if found["physical"] else ""
     bytes_ = f"/{found['size']}" if found["size"] else ""

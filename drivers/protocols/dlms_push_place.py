@@ -13,6 +13,7 @@ from drivers.decoded import Quantity
 from drivers.named_values import NOTHING
 from drivers.profile import NamedLocation, Point, Profile
 from drivers.sanitize import sanitize
+from drivers.words import N_
 
 _KEYS: Final = ("obis", "item", "text", "clock")
 _ITEMS: Final = re.compile(r"[1-9][0-9]{0,2}/[1-9][0-9]{0,2}(?: [1-9][0-9]{0,2}/[1-9][0-9]{0,2})*")
@@ -84,5 +85,5 @@ def check_places(profile: Profile) -> None:
 def read_address(text: str) -> str:
     """Give ``ANY``: a customer port has one meter. Raises ValueError for anything else."""
     if text.strip().upper() != ANY:
-        raise ValueError("any: a customer port has one meter alone")
+        raise ValueError(N_("any: a customer port has one meter alone"))
     return ANY

@@ -36,6 +36,7 @@ from drivers.quality import Quality
 from drivers.setting import ClockShown, ClockWay, Credentials, full_second, wall_clock
 from drivers.sources import Read
 from drivers.wire_protocol import AnyLink, Placed, WireProtocol
+from drivers.words import N_
 
 _ADDRESS: Final = re.compile(r"A*[0-9]*")
 _DIGITS: Final = 12
@@ -250,14 +251,14 @@ def read_address(text: str) -> str:
     """
     address = text.replace(" ", "").upper()
     if not address or len(address) > _DIGITS or not _ADDRESS.fullmatch(address):
-        raise ValueError("one to twelve digits, A for any at the front")
+        raise ValueError(N_("one to twelve digits, A for any at the front"))
     if len(address) < _DIGITS and address.startswith("A"):
-        raise ValueError("with A in front all twelve places are needed")
+        raise ValueError(N_("with A in front all twelve places are needed"))
     address = address.zfill(_DIGITS)
     if address == dlt645.EVERYBODY:
-        raise ValueError("all nines is for everybody and nobody answers")
+        raise ValueError(N_("all nines is for everybody and nobody answers"))
     if len(address) - len(address.lstrip("A")) & 1:
-        raise ValueError("A goes in pairs, one byte each")
+        raise ValueError(N_("A goes in pairs, one byte each"))
     return address
 
 

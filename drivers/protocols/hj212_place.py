@@ -9,6 +9,7 @@ from typing import Final
 
 from drivers.codec.hj212_factors import CODE
 from drivers.profile import NamedLocation, Point, Profile
+from drivers.words import N_
 
 ANY: Final = "ANY"
 """Address of a station whatever it calls itself; one port carries one."""
@@ -88,5 +89,5 @@ def read_address(text: str) -> str:
     if address.upper() == ANY:
         return ANY
     if not _ADDRESS.fullmatch(address):
-        raise ValueError("the station's MN, 24 letters and digits by the standard, or ANY")
+        raise ValueError(N_("the station's MN, 24 letters and digits by the standard, or ANY"))
     return address

@@ -13,6 +13,7 @@ from drivers.decoded import Quantity
 from drivers.meter_clock import OFFSET
 from drivers.named_values import NOTHING
 from drivers.profile import Kind, NamedLocation, Point, Profile
+from drivers.words import N_
 
 _KEYS: Final = ("obis", "part", "clock")
 _PARTS: Final = re.compile(r"time|[2-9]")
@@ -87,5 +88,5 @@ def read_address(text: str) -> str:
     """
     address = text.replace(" ", "").upper()
     if not _ADDRESS.fullmatch(address):
-        raise ValueError("up to 32 digits or letters as on the meter, or any where it is the only one")
+        raise ValueError(N_("up to 32 digits or letters as on the meter, or any where it is the only one"))
     return address.lstrip("0") or "0"

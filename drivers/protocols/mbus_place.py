@@ -11,6 +11,7 @@ from drivers.meter_clock import OFFSET
 from drivers.profile import NamedLocation, Point, Profile
 from drivers.profile_fields import hint
 from drivers.protocols.mbus_meaning import names
+from drivers.words import N_
 
 _KEYS: Final = ("record", "clock")
 _OTHERS: Final = (
@@ -56,13 +57,15 @@ def read_address(text: str) -> str:
     address = text.replace(" ", "").upper()
     if _PRIMARY.fullmatch(address):
         if int(address) > LAST_PRIMARY and int(address) != EVERY:
-            raise ValueError(f"a primary address is 0 to {LAST_PRIMARY}, or {EVERY} for the only meter of a line")
+            raise ValueError(N_("a primary address is 0 to 250, or 254 for the only meter of a line"))
         return str(int(address))
     if _SECONDARY.fullmatch(address):
         return address
     raise ValueError(
-        "a primary address is a number, a secondary one has eight digits, with manufacturer, version and medium if "
-        "need be, such as 12345678.KAM.08.04"
+        N_(
+            "a primary address is a number, a secondary one has eight digits, with manufacturer, version and medium "
+            "if need be, such as 12345678.KAM.08.04"
+        )
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from drivers.errors import ProfileError
 from drivers.profile import NamedLocation, Point, Profile
+from drivers.words import N_
 
 _KEYS: Final = ("command", "value")
 _COMMAND: Final = re.compile(r"([MC])(C?)[1-9]?|(R)(C?)[0-9]|(V)")
@@ -78,5 +79,5 @@ def read_address(text: str) -> str:
     """
     address = text.strip()
     if not _ADDRESS.fullmatch(address):
-        raise ValueError("one digit or letter; a sensor leaves its factory as 0")
+        raise ValueError(N_("one digit or letter; a sensor leaves its factory as 0"))
     return address

@@ -13,6 +13,7 @@ from drivers.named_values import NOTHING
 from drivers.profile import NamedLocation, Point, Profile
 from drivers.protocols.sml_told import SERVER_ID, STATUS, UNSIGNED
 from drivers.sanitize import sanitize
+from drivers.words import N_
 
 _KEYS: Final = ("obis", "part", "unsigned", "text")
 _PARTS: Final = {"status": STATUS, "server_id": SERVER_ID}
@@ -81,5 +82,5 @@ def read_address(text: str) -> str:
     """
     address = text.replace(" ", "").replace("-", "").upper()
     if address != ANY and not _HEX.fullmatch(address):
-        raise ValueError("any, where the meter is the only one, or its server id in hexadecimal")
+        raise ValueError(N_("any, where the meter is the only one, or its server id in hexadecimal"))
     return address

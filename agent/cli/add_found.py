@@ -17,7 +17,7 @@ from agent.cli.lines import LineError
 from agent.cli.output import Answer, Json
 from agent.cli.scan import refuse_production, run
 from agent.cli.scan_identify import spots_of
-from agent.cli.scan_prepare import Asked, last_scan, prepare
+from agent.cli.scan_prepare import Asked, last_scan, prepare, scanned_at
 from agent.cli.scan_text import setting
 from agent.config_edit import NewBus, NewDevice, added_lines, with_bus, with_device
 from agent.finding import Finding
@@ -72,6 +72,11 @@ def add_found(session: Session, target: Target, common: Common, *, dry_run: bool
             return refused
         run(session, work, announced_s)  # whoever stops it goes on with what was found
         progress, proposals = work.search.progress, work.proposals
+    else:
+        when = scanned_at(session, target.bus.port)
+        session.out.note(
+            _("Taken from the scan of {when}; scan again if the line has changed since.").format(when=when)
+        )
     chosen = _choose(session, target, common, progress, proposals, ask=ask)
     if not chosen.devices:
         nobody = Finding(code="nothing-new", params={"bus": common.bus}, warning=bool(chosen.findings))

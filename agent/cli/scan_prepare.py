@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -126,6 +127,12 @@ def last_scan(session: Session, port: str) -> tuple[Progress | None, Proposals]:
         return read_record(record_path(session, port))
     except (OSError, RecordError):
         return None, {}
+
+
+def scanned_at(session: Session, port: str) -> str:
+    """Say when the last scan of a port ended; OSError if there was none."""
+    written_s = record_path(session, port).stat().st_mtime
+    return f"{datetime.fromtimestamp(written_s, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 class WishError(AgentError):

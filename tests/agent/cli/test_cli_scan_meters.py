@@ -84,14 +84,16 @@ def mixed() -> ParityLine:
     return line
 
 
-def test_a_scan_with_no_hint_finds_meters_and_add_takes_them_into_the_site_file(
+def test_a_scan_finds_meters_and_add_takes_them_into_the_site_file(
     tidegate: Command, process: Process, tmp_path: Path
 ) -> None:
     site, home, line = tmp_path / "site.toml", str(tmp_path / "home"), mixed()
     with Rfc2217Line(line) as rig:
         site.write_text(SITE.format(port=rig.url))
         process.environ["XDG_STATE_HOME"] = home
-        said = process("scan", "rs485-a", "--stop-after", "4", "--listen", "0", "--json")
+        speeds = ("--baud", "9600", "--baud", "2400")
+        kinds = ("--protocol", "dlt645", "--protocol", "cjt188", "--protocol", "mbus")
+        said = process("scan", "rs485-a", *speeds, *kinds, "--stop-after", "3", "--listen", "0", "--json")
         assert said.code == 0, said.err
         assert "Plan:" in said.err
         result = said.envelope["result"]
@@ -106,7 +108,7 @@ def test_a_scan_with_no_hint_finds_meters_and_add_takes_them_into_the_site_file(
     assert line.counters.inside_silence == 0
     assert result["took_s"] < result["announced_s"]
     print(f"{result['took_s']} s, {result['probes']} questions, announced {result['announced_s']} s")
-    assert firsts(result) == {name: place for name, place in FIRST.items() if name != "iec62056-21"}
+    assert firsts(result) == {name: FIRST[name] for name in ("dlt645-2007", "cjt188", "mbus")}
     assert "M-Bus 12345678.KAM.08.04" in rest.out
     devices = {one.get("address"): one for one in tomllib.loads(site.read_text())["device"]}
     assert devices["000000000321"] == {

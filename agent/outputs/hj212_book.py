@@ -6,6 +6,7 @@ else a kill between the two would tell one period under two numbers.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
@@ -133,12 +134,7 @@ class Book:
         fresh, self._fresh = self._fresh, []
         lines, self._lines = [*self._lines, *(record_line(record) for record in fresh)], []
         state, self._state_is_due = self._state() if self._state_is_due else [], False
-        try:
-            await off_loop(lambda: self._journal.append(lines + state))
-            self.fault = None
-        except StorageError as error:
-            self.fault = error
-            self._lines = lines + self._lines
+        await self._write(off_loop, lambda: self._journal.append(lines + state), lines)
         self._admit(fresh)
         if self._journal.is_long and self.fault is None:
             await self._shorten(off_loop)
@@ -174,11 +170,28 @@ class Book:
         self.kept.drop(f"{before:{_STAMP}}")
         kept = replace(self.kept, records=dict(self.kept.records), waiting=dict(self.kept.waiting))
         lines, self._lines = self._lines, []  # what they say is in ``kept`` already
+        await self._write(off_loop, lambda: self._journal.rewrite(kept), lines)
+
+    async def _write(self, off_loop: OffLoop, work: Callable[[], None], lines: list[list[object]]) -> None:
+        """Do ``work`` on the file to its end, also when cancelled: the next to write must find nobody at it.
+
+        ``lines`` are to be written again if the disk refuses.
+        """
+        writing = asyncio.ensure_future(off_loop(work))  # noqa: TID251 - awaited below, whatever happens
+        cancelled: asyncio.CancelledError | None = None
+        while not writing.done():
+            try:
+                await asyncio.wait([writing])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        self.fault = None
         try:
-            await off_loop(lambda: self._journal.rewrite(kept))
+            writing.result()
         except StorageError as error:
             self.fault = error
             self._lines = lines + self._lines
+        if cancelled is not None:
+            raise cancelled
 
     def _finish(self, finished: FinishedPeriod | None) -> None:
         if finished is not None:

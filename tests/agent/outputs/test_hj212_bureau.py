@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -16,6 +18,7 @@ import pytest
 from agent.mqtt_state import Phase
 from agent.outputs.hj212 import Bureau as Output
 from agent.outputs.hj212_cipher import AreaCipher
+from agent.outputs.hj212_journal import Journal
 from agent.outputs.hj212_settings import BureauSettings, Hj212Output, Report
 from agent.outputs.status import OutputTrouble
 from drivers.batch import DeviceTime, DeviceTimeFlag
@@ -292,3 +295,55 @@ async def test_what_was_taken_earlier_is_no_part_of_the_period_that_runs(tmp_pat
             assert await bureau.until(lambda: bool(starts(bureau)))
     minute = bureau.stored("2051")[starts(bureau)[0]][0]
     assert (minute.field("w01001-Max"), minute.field("w01018-Max")) == ("7.00", "40.5")
+
+
+async def test_what_is_being_written_when_we_are_stopped_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, append = threading.Event(), Journal.append
+
+    def slowly(journal: Journal, lines: list[list[object]]) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            begun.set()
+            time.sleep(2.0)
+        append(journal, lines)
+
+    async with Bureau() as bureau:
+        settings = site(tmp_path, bureau.port, usual=quick(minute_s=600))
+        async with running(settings, tmp_path, FastClock(), polls=False) as output:
+            assert await bureau.until(lambda: output.status().phase is Phase.CONNECTED)
+            monkeypatch.setattr(Journal, "append", slowly)
+            assert (await bureau.ask("1000", "OverTime=9;ReCount=5", mn=MN))[-1].field("ExeRtn") == "1"
+            assert await bureau.until(begun.is_set)
+        kept = Output(settings, tmp_path, clock=FastClock(), rng=random.Random(1))
+        kept.prepare()
+        assert kept._book.settings == quick(minute_s=600, overtime_s=9.0, recount=5)
+
+
+async def test_who_is_cancelled_leaves_the_file_to_nobody_else(tmp_path: Path) -> None:
+    """What is on its way to the disk is there before the last words are written behind it."""
+    settings = site(tmp_path, 1, usual=quick())
+    output = Output(settings, tmp_path, clock=FastClock(), rng=random.Random(1))
+    output.prepare()
+    begun, release = threading.Event(), threading.Event()
+
+    async def slowly(work: Callable[[], None]) -> None:
+        def late() -> None:
+            begun.set()
+            release.wait(10)
+            work()
+
+        await asyncio.to_thread(late)
+
+    output._book.set(quick(overtime_s=9.0))
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(output._book.keep(slowly))
+        await asyncio.to_thread(begun.wait, 10)
+        keeping.cancel()
+        await asyncio.sleep(0)
+        assert not keeping.done()
+        release.set()
+    output._book.keep_now()
+    kept = Output(settings, tmp_path, clock=FastClock(), rng=random.Random(1))
+    kept.prepare()
+    assert kept._book.settings == quick(overtime_s=9.0)

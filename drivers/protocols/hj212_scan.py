@@ -1,6 +1,6 @@
 """Finding stations that speak HJ 212: they push what is measured, so they are listened for and never asked.
 
-The shortest time between two uploads is 30 s (HJ 212-2017, table C.1); many stations keep a minute.
+The time between two real-time uploads is set (CN 1062) to 30 s at least; one who keeps more than a minute is missed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OTHERS: Final = (4800, 19200, 115200)
 _LONGEST: Final = 9999
 _TIME: Final = "DataTime"
 _FAMILIES: Final = {"21": "water", "22": "air", "31": "air", "32": "water"}
-"""``ST`` (GB/T 16706): surface water, ambient air, flue gas and waste water of a source."""
+"""``ST`` of HJ 212-2017: surface water, ambient air, flue gas and waste water of a source."""
 
 
 def introduce(frames: bytes) -> Introduced | None:

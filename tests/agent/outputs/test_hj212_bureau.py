@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -18,7 +17,6 @@ import pytest
 from agent.mqtt_state import Phase
 from agent.outputs.hj212 import Bureau as Output
 from agent.outputs.hj212_cipher import AreaCipher
-from agent.outputs.hj212_journal import Journal
 from agent.outputs.hj212_settings import BureauSettings, Hj212Output, Report
 from agent.outputs.status import OutputTrouble
 from drivers.batch import DeviceTime, DeviceTimeFlag
@@ -295,29 +293,6 @@ async def test_what_was_taken_earlier_is_no_part_of_the_period_that_runs(tmp_pat
             assert await bureau.until(lambda: bool(starts(bureau)))
     minute = bureau.stored("2051")[starts(bureau)[0]][0]
     assert (minute.field("w01001-Max"), minute.field("w01018-Max")) == ("7.00", "40.5")
-
-
-async def test_what_is_being_written_when_we_are_stopped_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun, append = threading.Event(), Journal.append
-
-    def slowly(journal: Journal, lines: list[list[object]]) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            begun.set()
-            time.sleep(2.0)
-        append(journal, lines)
-
-    async with Bureau() as bureau:
-        settings = site(tmp_path, bureau.port, usual=quick(minute_s=600))
-        async with running(settings, tmp_path, FastClock(), polls=False) as output:
-            assert await bureau.until(lambda: output.status().phase is Phase.CONNECTED)
-            monkeypatch.setattr(Journal, "append", slowly)
-            assert (await bureau.ask("1000", "OverTime=9;ReCount=5", mn=MN))[-1].field("ExeRtn") == "1"
-            assert await bureau.until(begun.is_set)
-        kept = Output(settings, tmp_path, clock=FastClock(), rng=random.Random(1))
-        kept.prepare()
-        assert kept._book.settings == quick(minute_s=600, overtime_s=9.0, recount=5)
 
 
 async def test_who_is_cancelled_leaves_the_file_to_nobody_else(tmp_path: Path) -> None:

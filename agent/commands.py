@@ -17,14 +17,14 @@ from typing import Final
 
 from agent.block.record import Event, EventKind
 from agent.clock import SealingClock
-from agent.command_limits import AGREE_MS
-from agent.command_limits import refusal as refused
-from agent.command_look import CLOCK, Find, Looked, Looker, device_said, difference_ms, limited
-from agent.command_memory import CommandMemory
-from agent.commanded import Target, clock_shown, credentials_fault, operate, set_clock, state_of
+from agent.commanding.commanded import Target, clock_shown, credentials_fault, operate, set_clock, state_of
+from agent.commanding.limits import AGREE_MS
+from agent.commanding.limits import refusal as refused
+from agent.commanding.look import CLOCK, Find, Looked, Looker, device_said, difference_ms, limited
+from agent.commanding.memory import CommandMemory
 from agent.control.commands import AskCarryOut, AskPrepare, CarriedOutAnswer, Outcome, PreparedAnswer, Refusal
 from agent.errors import StorageError
-from agent.questions import BusLentError
+from agent.polling.questions import BusLentError
 from drivers.errors import DriverError, RefusedError
 from drivers.profile import Point
 from drivers.setting import ClockWay, Credentials

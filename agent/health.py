@@ -8,10 +8,10 @@ from enum import Enum
 from typing import Final
 
 from agent.block.record import ClockSample
-from agent.claims import Life, Task
+from agent.delivery.uplink_status import UplinkStatus
 from agent.outputs.status import OutputStatus
-from agent.stored import StorageStatus
-from agent.uplink_status import UplinkStatus
+from agent.polling.claims import Life, Task
+from agent.storing.stored import StorageStatus
 
 WINDOW_NS: Final = 60_000_000_000
 MOST_BREAKS: Final = 8
@@ -68,7 +68,7 @@ class CounterBreak:
     """A counter that did not go on (event 18).
 
     Attributes:
-        kind: what it looks like, a word of ``agent.counters.Break``.
+        kind: what it looks like, a word of ``agent.polling.counters.Break``.
         last: exact decimal before; first: from ``mono_ms`` on.
     """
 

@@ -22,9 +22,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from agent.mqtt_options import MAX_PACKET_BYTES, MqttOptions
-from agent.mqtt_state import Facts, Incoming, Outcome, PubAck, Trouble, outcome_of
-from agent.mqtt_tls import ask_again, explain, is_vague, make_context, read_password
+from agent.delivery.mqtt_options import MAX_PACKET_BYTES, MqttOptions
+from agent.delivery.mqtt_state import Facts, Incoming, Outcome, PubAck, Trouble, outcome_of
+from agent.delivery.mqtt_tls import ask_again, explain, is_vague, make_context, read_password
 
 RECEIVE_WINDOW: Final = 1000
 ASK_S: Final = 3.0

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from agent.block.record import SealedBlock
 from agent.errors import AlreadyRunningError, ChainDamagedError, DiskFullError, StorageError
-from agent.stored import StoredBlock, place_of, seq_of
+from agent.storing.stored import StoredBlock, place_of, seq_of
 
 _SCHEMA: Final = Path(__file__).parent / "outbox_schema"
 _PAGE_BYTES: Final = 1024

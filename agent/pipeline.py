@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from agent.counters import Counts, Discontinuity
+from agent.polling.counters import Counts, Discontinuity
 from drivers.batch import Batch, Value
 from drivers.profile import Kind, Profile
 from drivers.quality import Quality

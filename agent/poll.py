@@ -7,18 +7,18 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
-from agent.claims import Life, Task
 from agent.config import Bus
 from agent.health import DeviceStatus, Load
-from agent.missed import MissReason
-from agent.opening import BusPort
-from agent.polled import Polled, Wanted
-from agent.questions import Questions
-from agent.recording import Recorder
+from agent.polling.claims import Life, Task
+from agent.polling.missed import MissReason
+from agent.polling.opening import BusPort
+from agent.polling.polled import Polled, Wanted
+from agent.polling.questions import Questions
+from agent.polling.recording import Recorder
+from agent.polling.shedding import factors
+from agent.polling.wakeup import Rest
 from agent.schedule import Change, Job, Result, Schedule
-from agent.shedding import factors
-from agent.stored import Pressure
-from agent.wakeup import Rest
+from agent.storing.stored import Pressure
 from drivers.batch import Batch
 from drivers.clock import Clock
 from drivers.errors import (

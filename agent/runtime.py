@@ -18,35 +18,35 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from agent import software
 from agent.block.record import Event, EventKind
-from agent.buses import Buses
 from agent.clock import SystemClock, TimerfdPause
-from agent.commanded import target_on
+from agent.commanding.commanded import target_on
 from agent.commands import Commands
 from agent.config import Site, SiteDevice
 from agent.control.desk import AgentDesk
 from agent.control.protocol import ReloadAnswer, socket_path
 from agent.control.server import ControlServer
-from agent.ear import RegistryEar
+from agent.delivery.mqtt_state import Phase
 from agent.errors import ConfigError, StorageError
 from agent.finding import Finding
 from agent.health import AgentStatus, is_alive
 from agent.keys import FileKeyStore, parse_key_line
 from agent.killpoint import VARIABLE as KILL_VARIABLE
 from agent.killpoint import armed
-from agent.mqtt_state import Phase
-from agent.opening import Profiles, RegistryPort
 from agent.outputs.build import build_outlets
 from agent.outputs.outlet import Branching
-from agent.recording import Recorder
+from agent.polling.buses import Buses
+from agent.polling.ear import RegistryEar
+from agent.polling.opening import Profiles, RegistryPort
+from agent.polling.recording import Recorder
+from agent.polling.tapping import BusTap
 from agent.sdnotify import Notifier
 from agent.storage import Storage, StorageSettings
-from agent.stored import Exchanged
-from agent.tapping import BusTap
+from agent.storing.stored import Exchanged
 from drivers.sanitize import sanitize
 
 if TYPE_CHECKING:
+    from agent.delivery.uplink_status import UplinkStatus
     from agent.uplink import Uplink
-    from agent.uplink_status import UplinkStatus
 
 TICK_S: Final = 2.0
 PUBLISH_PATIENCE_S: Final = 2.0

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from agent.claims import DueQueue, Life, Member, Task, phases
-from agent.missed import Missed, MissReason
-from agent.probing import SECOND_NS, Probing
+from agent.polling.claims import DueQueue, Life, Member, Task, phases
+from agent.polling.missed import Missed, MissReason
+from agent.polling.probing import SECOND_NS, Probing
 from drivers.sources import Read, Urgency
 
 SILENT_LIMIT: Final = 2  # time-outs in a row that make a device dead

@@ -1,7 +1,7 @@
 """Storage as the rest of the agent sees it: hand over and go on, never wait for a disk or a key.
 
-``Storage`` runs one thread that owns SQLite, the writer and the session key. ``agent.storage_inline`` has the same
-face without a thread, for tests under virtual time.
+``Storage`` runs one thread that owns SQLite, the writer and the session key.
+``agent.storing.inline`` has the same face without a thread, for tests under virtual time.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from agent.block.messages import Receipt
-from agent.chain import StorageSettings
 from agent.clock import SealingClock
-from agent.desk import Desk
 from agent.errors import AgentError, StorageError
-from agent.flash import thread_written_bytes
-from agent.handover import QUEUE_READINGS, Handover
 from agent.keys import KeyStore
 from agent.killpoint import Reached, no_kill
-from agent.stored import Pressure, ReceiptOutcome, StorageStatus, StoredBlock
+from agent.storing.chain import StorageSettings
+from agent.storing.desk import Desk
+from agent.storing.flash import thread_written_bytes
+from agent.storing.handover import QUEUE_READINGS, Handover
+from agent.storing.stored import Pressure, ReceiptOutcome, StorageStatus, StoredBlock
 
 __all__ = [
     "Pressure",

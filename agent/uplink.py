@@ -20,19 +20,19 @@ from agent.block.cose import PublicKey, parse_sign1
 from agent.block.errors import BlockError
 from agent.block.messages import Receipt, Resend, read_receipt, read_resend
 from agent.config import Uplink as UplinkSettings
+from agent.delivery.lanes import Lanes
+from agent.delivery.mqtt_client import MqttClient
+from agent.delivery.mqtt_options import Credentials, MqttOptions, Will, parse_broker_url
+from agent.delivery.mqtt_state import Incoming, LinkState, Outcome, Phase, PubAck, Trouble
+from agent.delivery.standing import Standing
+from agent.delivery.topics import BLOCK_CONTENT_TYPE, GatewayTopics, topics_of
+from agent.delivery.uplink_status import UplinkStatus
+from agent.delivery.uplink_storage import UplinkStorage
 from agent.errors import StorageError
 from agent.keys import parse_key_line
 from agent.killpoint import KillPoint, Reached, no_kill
-from agent.lanes import Lanes
-from agent.mqtt_client import MqttClient
-from agent.mqtt_options import Credentials, MqttOptions, Will, parse_broker_url
-from agent.mqtt_state import Incoming, LinkState, Outcome, Phase, PubAck, Trouble
-from agent.offering import dictionary_parts
-from agent.standing import Standing
-from agent.stored import ReceiptOutcome, StoredBlock, seq_of
-from agent.topics import BLOCK_CONTENT_TYPE, GatewayTopics, topics_of
-from agent.uplink_status import UplinkStatus
-from agent.uplink_storage import UplinkStorage
+from agent.storing.offering import dictionary_parts
+from agent.storing.stored import ReceiptOutcome, StoredBlock, seq_of
 from drivers.clock import Clock
 
 REWIND_BLOCKS: Final = 256

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent.cli.lines import Target
-    from agent.config_edit import NewDevice
+    from agent.configuration.edit import NewDevice
     from drivers.profile import LineSettings, Profile
     from drivers.profile_about import Ratio
     from drivers.scan.sighting import Sighting
@@ -60,7 +60,7 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
     """Test, show, write."""
     from agent.cli.add_write import checked, failed, show, test, write  # noqa: PLC0415 - start-up time
     from agent.cli.lines import find_line  # noqa: PLC0415
-    from agent.config_edit import added_lines  # noqa: PLC0415
+    from agent.configuration.edit import added_lines  # noqa: PLC0415
 
     target = find_line(session, line, serial=False)
     path = session.site_path()
@@ -152,7 +152,7 @@ def _wanted(
     target: Target, wishes: dict[str, object], profile: object, seen: Sighting | None, *, ask: bool
 ) -> NewDevice:
     """Put the entry together; asks for the ratios that are missing if it may."""
-    from agent.config_edit import NewDevice  # noqa: PLC0415 - start-up time
+    from agent.configuration.edit import NewDevice  # noqa: PLC0415 - start-up time
 
     name, unit, address = str(wishes["name"]), wishes["unit"], str(wishes["address"]).replace(" ", "")
     profile = str(profile)
@@ -231,7 +231,7 @@ def _line(target: Target, wishes: dict[str, object], seen: Sighting | None) -> L
 
 
 def _edited(before: str, target: Target, device: NewDevice, bus_name: str) -> str:
-    from agent.config_edit import NewBus, with_bus, with_device  # noqa: PLC0415
+    from agent.configuration.edit import NewBus, with_bus, with_device  # noqa: PLC0415
 
     if target.in_site:
         return with_device(before, device)

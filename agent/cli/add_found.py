@@ -19,7 +19,7 @@ from agent.cli.scan import refuse_production, run
 from agent.cli.scan_identify import spots_of
 from agent.cli.scan_prepare import Asked, last_scan, prepare, scanned_at
 from agent.cli.scan_text import setting
-from agent.config_edit import NewBus, NewDevice, added_lines, with_bus, with_device
+from agent.configuration.edit import NewBus, NewDevice, added_lines, with_bus, with_device
 from agent.finding import Finding
 from agent.language import Language, _, active
 

@@ -15,8 +15,8 @@ from agent.cli.read_direct import read_directly
 from agent.cli.session import Session
 from agent.clock import SystemClock
 from agent.config import Site, SiteDevice
-from agent.config_edit import NewDevice, save
-from agent.config_load import check_site
+from agent.configuration.edit import NewDevice, save
+from agent.configuration.load import check_site
 from agent.control.client import ControlClient
 from agent.control.protocol import AskReload, DeviceValues
 from agent.errors import AgentError, ConfigError, ControlError

@@ -17,7 +17,7 @@ from agent.language import N_, _
 if TYPE_CHECKING:
     from agent.collector.ingest import Batch
     from agent.collector.run import Collected, CollectOptions
-    from agent.mqtt_state import LinkState
+    from agent.delivery.mqtt_state import LinkState
 
 _PATH = click.Path(path_type=Path)
 _MOST_STRANGERS: Final = 100
@@ -68,7 +68,7 @@ def command(
 ) -> Answer:
     """Collect until told to stop, or to the end of the file."""
     from agent.collector.run import CollectOptions  # noqa: PLC0415 - start-up time
-    from agent.mqtt_options import Credentials  # noqa: PLC0415
+    from agent.delivery.mqtt_options import Credentials  # noqa: PLC0415
 
     if broker is None and source is None:
         raise click.UsageError(_("There is nothing to collect from: give --broker URL or --input FILE"))
@@ -140,7 +140,7 @@ class _Link:
 
     def __call__(self, state: LinkState) -> None:
         """Take in a change of the connection."""
-        from agent.mqtt_state import Phase  # noqa: PLC0415 - start-up time
+        from agent.delivery.mqtt_state import Phase  # noqa: PLC0415 - start-up time
 
         news = state.phase if state.phase is Phase.CONNECTED else state.trouble
         if news is None or news is self._told:

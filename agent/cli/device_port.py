@@ -14,7 +14,7 @@ from typing import Final, Protocol, TypeVar
 from agent.block.record import Event
 from agent.cli.lines import LineError
 from agent.clock import SystemClock, TimerfdPause
-from agent.commanded import Target
+from agent.commanding.commanded import Target
 from agent.commands import Commands
 from agent.config import Site, SiteDevice
 from agent.control.client import ControlClient
@@ -24,8 +24,8 @@ from agent.control.server import role_of
 from agent.errors import ControlError
 from agent.finding import Finding
 from agent.keys import FileKeyStore
-from agent.opening import Profiles, RegistryPort
-from agent.polled import Wanted
+from agent.polling.opening import Profiles, RegistryPort
+from agent.polling.polled import Wanted
 from agent.runtime import KEYS, storage_settings
 from agent.storage import Storage
 from drivers.sources import Device

@@ -17,7 +17,7 @@ from agent.block.form import EVENTS, Form, read_form
 from agent.block.record import ZERO_HEAD, DictionaryAdd, EventKind
 from agent.collector.read_back import is_collector, read_messages
 from agent.outbox import read_blocks
-from agent.stored import StoredBlock
+from agent.storing.stored import StoredBlock
 
 _SQLITE: Final = b"SQLite format 3\0"
 TABLES_SUFFIX: Final = ".cbdict"

@@ -82,7 +82,7 @@ def command(session: Session, line: str, pcap: str | None, protocols: tuple[str,
 
 def _unknown(protocols: tuple[str, ...]) -> Finding | None:
     """Give what to say of a name that no protocol has."""
-    from agent.config_values import nearest  # noqa: PLC0415 - start-up time
+    from agent.configuration.values import nearest  # noqa: PLC0415 - start-up time
     from drivers.registry import listeners  # noqa: PLC0415
 
     known = sorted(listeners()) if protocols else []

@@ -11,7 +11,7 @@ from typing import Final
 from agent.cli.lines import Target
 from agent.control.client import ControlClient
 from agent.control.protocol import AskTap
-from agent.tapping import Piece
+from agent.polling.tapping import Piece
 from drivers.clock import Clock
 from drivers.contest import Contest
 from drivers.listening import WEAK

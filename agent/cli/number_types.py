@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from agent.config_values import BAUDS
+from agent.configuration.values import BAUDS
 from agent.language import _
 
 

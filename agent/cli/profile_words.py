@@ -62,7 +62,7 @@ def family_word(family: str) -> str:
 
 def path_of(which: str) -> Path | Finding:
     """Give the file of ``vendor/model``, or the file itself where a path to one was typed."""
-    from agent.config_values import nearest  # noqa: PLC0415 - start-up time
+    from agent.configuration.values import nearest  # noqa: PLC0415 - start-up time
     from drivers.errors import ProfileError  # noqa: PLC0415
     from drivers.profile_load import builtin_roots, find_profile, list_profiles  # noqa: PLC0415
 

@@ -9,8 +9,8 @@ from agent.clock import SystemClock, TimerfdPause
 from agent.config import Bus, Site, SiteDevice
 from agent.control.protocol import DeviceValues, PointValue
 from agent.control.values import values_of
-from agent.opening import Profiles, RegistryPort
-from agent.polled import Wanted
+from agent.polling.opening import Profiles, RegistryPort
+from agent.polling.polled import Wanted
 from drivers.errors import DriverError, LinkDownError, RefusedError
 from drivers.sanitize import sanitize
 from drivers.sources import Device

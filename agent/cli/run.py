@@ -20,7 +20,7 @@ goes to standard error.
 @verb("run", help=_HELP)
 def command(session: Session) -> Answer:
     """Start the agent with what the site file says."""
-    from agent.config_load import check_site  # noqa: PLC0415 - start-up time
+    from agent.configuration.load import check_site  # noqa: PLC0415 - start-up time
     from drivers.profile_load import builtin_roots  # noqa: PLC0415
 
     check = check_site(session.site_path(), builtin_roots())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.config import Site
-    from agent.config_load import Folders
+    from agent.configuration.load import Folders
 
 SITE_VARIABLE: Final = "TIDEGATE_SITE"
 SYSTEM_SITE: Final = "/etc/tidegate/site.toml"
@@ -41,14 +41,14 @@ class Session:
 
     def load_site(self) -> Site:
         """Read the site file; ConfigError if it is wrong."""
-        from agent.config_load import load_site  # noqa: PLC0415 - start-up time
+        from agent.configuration.load import load_site  # noqa: PLC0415 - start-up time
         from drivers.profile_load import builtin_roots  # noqa: PLC0415
 
         return load_site(self.site_path(), builtin_roots())
 
     def folders(self) -> Folders:
         """Read where state and control socket lie, whatever else is wrong with the site file."""
-        from agent.config_load import load_folders  # noqa: PLC0415 - start-up time
+        from agent.configuration.load import load_folders  # noqa: PLC0415 - start-up time
 
         return load_folders(self.site_path())
 

@@ -13,7 +13,7 @@ from agent.finding import Finding, of_error
 from agent.language import N_
 
 if TYPE_CHECKING:
-    from agent.config_load import Folders
+    from agent.configuration.load import Folders
 
 _HELP = N_("""Show lines, outbox, uplink, trust and clock on one screen.
 

@@ -12,7 +12,7 @@ from agent.cli.output import Json, columns
 from agent.cli.verdict_findings import place, utc
 from agent.language import _
 from agent.outbox import read_blocks, read_destinations
-from agent.stored import StoredBlock
+from agent.storing.stored import StoredBlock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

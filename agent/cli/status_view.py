@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent.block.record import ClockQuality
-from agent.claims import Life
 from agent.cli.output import Json, columns
 from agent.cli.verdict_findings import place
 from agent.control.wire import to_json
-from agent.counters import Break
+from agent.delivery.mqtt_state import Phase
+from agent.delivery.uplink_status import UplinkStatus
 from agent.finding import Finding
 from agent.health import AgentStatus, BusPhase, BusStatus, DeviceStatus, HeardCounts
 from agent.language import N_, _
 from agent.messages import knows
-from agent.mqtt_state import Phase
 from agent.outputs.status import OutputStatus, OutputTrouble
-from agent.stored import Pressure
-from agent.uplink_status import UplinkStatus
+from agent.polling.claims import Life
+from agent.polling.counters import Break
+from agent.storing.stored import Pressure
 
 _PHASES = {
     BusPhase.OPENING: N_("opening"),

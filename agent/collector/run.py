@@ -20,10 +20,10 @@ from agent.clock import SystemClock
 from agent.collector.ingest import Arrival, Batch, Ingest, Progress
 from agent.collector.service import BATCH_BLOCKS, CollectorStoppedError, Service
 from agent.collector.store import Database
+from agent.delivery.mqtt_options import Credentials, MqttOptions, parse_broker_url
+from agent.delivery.mqtt_state import LinkState
 from agent.errors import ConfigError
 from agent.keys import FileKeyStore, SigningKey, key_line, load_trust
-from agent.mqtt_options import Credentials, MqttOptions, parse_broker_url
-from agent.mqtt_state import LinkState
 
 _KEYS_SUFFIX: Final = ".keys"
 _WINDOW: Final = 100

@@ -21,11 +21,11 @@ from agent.block.messages import make_receipt, make_resend
 from agent.block.verify import Verdict
 from agent.collector.ingest import Arrival, Batch, Ingest, Receipted
 from agent.collector.owed import Due, Owed, ReceiptDue
+from agent.delivery.mqtt_client import MqttClient
+from agent.delivery.mqtt_options import MqttOptions
+from agent.delivery.mqtt_state import Incoming, LinkState, Outcome
+from agent.delivery.topics import ALL_BLOCKS, ALL_DICTIONARIES, parse_topic, topics_of
 from agent.errors import AgentError, StorageError
-from agent.mqtt_client import MqttClient
-from agent.mqtt_options import MqttOptions
-from agent.mqtt_state import Incoming, LinkState, Outcome
-from agent.topics import ALL_BLOCKS, ALL_DICTIONARIES, parse_topic, topics_of
 from drivers.clock import Clock
 
 BATCH_S: Final = 0.05

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from agent.bus import BusPoller, Loan
-from agent.buses import AnyBus, Buses
 from agent.commands import Commands
 from agent.control.commands import AskCarryOut, AskPrepare, CarriedOutAnswer, PreparedAnswer
 from agent.control.protocol import (
@@ -30,10 +28,12 @@ from agent.control.server import Lease
 from agent.control.values import no_value, value_at, values_of
 from agent.errors import ConfigError, StorageError
 from agent.health import AgentStatus
-from agent.listening import ListeningBus
-from agent.polled import Wanted
-from agent.questions import BusLentError
-from agent.tapping import BusTap
+from agent.polling.bus import BusPoller, Loan
+from agent.polling.buses import AnyBus, Buses
+from agent.polling.listening import ListeningBus
+from agent.polling.polled import Wanted
+from agent.polling.questions import BusLentError
+from agent.polling.tapping import BusTap
 from drivers.batch import Batch
 from drivers.clock import Clock
 from drivers.errors import DriverError, LinkDownError, NoReplyError, RefusedError

@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 from agent.control.commands import AskCarryOut, AskPrepare, CarriedOutAnswer, PreparedAnswer
 from agent.errors import AgentError
 from agent.health import AgentStatus
-from agent.tapping import Piece
+from agent.polling.tapping import Piece
 from drivers.profile import LineSettings
 
 SOCKET_NAME: Final = "control.sock"

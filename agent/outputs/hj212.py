@@ -11,8 +11,8 @@ from random import Random
 from typing import Final, TypeAlias
 
 from agent.config import SiteDevice
+from agent.delivery.mqtt_state import Facts, Phase
 from agent.errors import KeyUnavailableError
-from agent.mqtt_state import Facts, Phase
 from agent.outputs.hj212_book import Book, OffLoop
 from agent.outputs.hj212_cipher import AreaCipher, load_cipher
 from agent.outputs.hj212_journal import Journal

@@ -8,7 +8,7 @@ from typing import Protocol
 from agent.block.record import Event
 from agent.config import SiteDevice
 from agent.outputs.status import OutputStatus
-from agent.recording import Sink
+from agent.polling.recording import Sink
 from drivers.batch import Batch
 
 

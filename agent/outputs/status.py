@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from agent.mqtt_state import Facts, Phase
+from agent.delivery.mqtt_state import Facts, Phase
 
 
 class OutputTrouble(Enum):

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from agent.config import BlockRules, OutboxLimits, SiteDevice
-from agent.flash import thread_written_bytes
-from agent.stored import Pressure
+from agent.storing.flash import thread_written_bytes
+from agent.storing.stored import Pressure
 from tests.agent.storage_site import Bench, ManualClock, batch, point, profile, stop
 
 RECEIPT_KID = b"platform"

@@ -13,13 +13,13 @@ from agent.block.messages import Receipt
 from agent.block.record import ClockQuality, ClockSample, Event
 from agent.block.sequence import verify_sequence
 from agent.block.verify import Trust
-from agent.chain import StorageSettings
 from agent.config import BlockRules, OutboxLimits, SiteDevice
-from agent.desk import Desk
 from agent.keys import FileKeyStore
 from agent.killpoint import Reached, no_kill
 from agent.outbox import read_blocks
-from agent.stored import StoredBlock
+from agent.storing.chain import StorageSettings
+from agent.storing.desk import Desk
+from agent.storing.stored import StoredBlock
 from drivers.batch import Batch
 from drivers.profile import (
     Kind,

@@ -14,13 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from agent.block.messages import Receipt
-from agent.chain import StorageSettings
 from agent.clock import SystemClock
 from agent.config import BlockRules, OutboxLimits
 from agent.errors import StorageError
 from agent.keys import FileKeyStore
 from agent.killpoint import VARIABLE, KillPoint, armed
 from agent.storage import Storage, StoredBlock
+from agent.storing.chain import StorageSettings
 from tests.agent.storage_site import DEVICES, UTC_MS, batch
 
 KID = b"platform"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from agent.block.record import ClockQuality, ClockSample
-from agent.command_limits import (
+from agent.commanding.limits import (
     ClockCase,
     choose_way,
     clock_refusal,

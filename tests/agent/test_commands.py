@@ -11,8 +11,8 @@ from typing import TypeVar
 import pytest
 
 from agent.block.record import ClockQuality, ClockSample, Event, EventKind
-from agent.command_memory import CommandMemory
-from agent.commanded import Target
+from agent.commanding.commanded import Target
+from agent.commanding.memory import CommandMemory
 from agent.commands import TICKET_S, Commands
 from agent.config import SiteDevice
 from agent.control.commands import AskCarryOut, AskPrepare, CarriedOutAnswer, Outcome

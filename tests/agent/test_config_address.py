@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config_load import SiteCheck, check_site
+from agent.configuration.load import SiteCheck, check_site
 from agent.language import Language, translate
 from drivers.profile_load import builtin_roots
 from drivers.registry import find_protocol, protocol_names

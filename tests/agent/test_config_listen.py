@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config_load import SiteCheck, check_site
+from agent.configuration.load import SiteCheck, check_site
 from drivers.profile_load import builtin_roots
 
 SITE = """schema = 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import BlockRules, OutboxLimits, Site
-from agent.config_load import SiteCheck, check_site, load_folders, load_site
+from agent.configuration.load import SiteCheck, check_site, load_folders, load_site
 from agent.errors import ConfigError
 from agent.language import Language
 from drivers.profile import LineSettings, Parity

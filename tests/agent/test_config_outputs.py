@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config_load import SiteCheck, check_site, load_site
+from agent.configuration.load import SiteCheck, check_site, load_site
 from agent.outputs.hj212_settings import BureauSettings, FactorRule, Hj212Output, Report
 from drivers.codec.hj212 import Edition
 from drivers.profile_load import builtin_roots

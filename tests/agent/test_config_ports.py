@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import Site
-from agent.config_load import load_site
+from agent.configuration.load import load_site
 from agent.errors import ConfigError
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from agent.block.record import ClockQuality, ClockSample
-from agent.claims import Life
 from agent.control.client import ControlClient
 from agent.control.commands import AskCarryOut, AskPrepare, CarriedOutAnswer, PreparedAnswer, Refusal
 from agent.control.commands import Outcome as Ended
@@ -40,12 +39,13 @@ from agent.control.protocol import (
 )
 from agent.control.server import MOST_CLIENTS, ControlServer, Lease, role_of
 from agent.control.wire import MAX_LINE_BYTES, WireError, from_json, to_json
+from agent.delivery.mqtt_state import LinkState, Outcome, Phase, Trouble
+from agent.delivery.uplink_status import UplinkStatus
 from agent.errors import ControlError
 from agent.health import AgentStatus, BusPhase, BusStatus, DeviceStatus, ReadStatus
-from agent.mqtt_state import LinkState, Outcome, Phase, Trouble
-from agent.stored import DestinationStatus, Pressure, StorageStatus
-from agent.tapping import Piece
-from agent.uplink_status import UplinkStatus
+from agent.polling.claims import Life
+from agent.polling.tapping import Piece
+from agent.storing.stored import DestinationStatus, Pressure, StorageStatus
 from drivers.profile import LineSettings, Parity
 
 STATUS = AgentStatus(

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from agent.counters import Break, Counts, Discontinuity, kind_of, range_of
+from agent.polling.counters import Break, Counts, Discontinuity, kind_of, range_of
 from drivers.profile import Kind, ModbusLocation, NamedLocation, NumberType, Point, Table
 from tests.agent.storage_site import point
 

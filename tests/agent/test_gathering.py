@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.block.record import Value
-from agent.gathering import Gathering
-from agent.sealing import cut
+from agent.storing.gathering import Gathering
+from agent.storing.sealing import cut
 from drivers.batch import DeviceTime, DeviceTimeFlag
 
 STATUS = st.sampled_from((0, 0, 0, 0x40900000, 0x800A0000))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from agent.block.record import Event, EventKind
-from agent.claims import Task
 from agent.health import DeviceHealth, Load, read_status
-from agent.missed import MissLedger, MissReason
-from agent.recording import Recorder
-from agent.wakeup import GRID_NS, Rest, Wakeup
+from agent.polling.claims import Task
+from agent.polling.missed import MissLedger, MissReason
+from agent.polling.recording import Recorder
+from agent.polling.wakeup import GRID_NS, Rest, Wakeup
 from drivers.batch import Batch
 from drivers.sources import Read
 from hil.virtualtime import VirtualClock, here, virtual

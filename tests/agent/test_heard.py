@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC
 
 from agent.block.record import Event, EventKind
-from agent.claims import Life
 from agent.config import SiteDevice
-from agent.heard import HeardDevice
-from agent.polled import Wanted
-from agent.recording import Recorder
-from agent.stored import Pressure
+from agent.polling.claims import Life
+from agent.polling.heard import HeardDevice
+from agent.polling.polled import Wanted
+from agent.polling.recording import Recorder
+from agent.storing.stored import Pressure
 from drivers.batch import Batch
 from drivers.codec.modbus_rtu import encode
 from drivers.overhear import Overhearing

@@ -18,11 +18,11 @@ from babel.messages.pofile import read_po
 
 import agent
 import drivers
+from agent.delivery.mqtt_state import Trouble
 from agent.errors import AgentError
 from agent.finding import Finding, of_error
 from agent.language import Language, translate
 from agent.messages import MESSAGES, find, knows
-from agent.mqtt_state import Trouble
 from drivers.decoded import DecodeFault
 from drivers.errors import DriverError, NoReplyError
 

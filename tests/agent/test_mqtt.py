@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.delivery.mqtt_client import MqttClient
+from agent.delivery.mqtt_options import Credentials, Endpoint, MqttOptions, parse_broker_url
+from agent.delivery.mqtt_state import Incoming, LinkState, Outcome, Phase, Trouble
+from agent.delivery.mqtt_tls import CredentialsError, explain
 from agent.errors import ConfigError
 from agent.messages import MESSAGES
-from agent.mqtt_client import MqttClient
-from agent.mqtt_options import Credentials, Endpoint, MqttOptions, parse_broker_url
-from agent.mqtt_state import Incoming, LinkState, Outcome, Phase, Trouble
-from agent.mqtt_tls import CredentialsError, explain
 from hil.mqtt_peer import MqttPeer, Script
 from hil.pki import Authority
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.block.record import Event, EventKind
-from agent.noted import EVENTS_DROPPED, MOST_EVENTS, Noted
+from agent.storing.noted import EVENTS_DROPPED, MOST_EVENTS, Noted
 from tests.agent.storage_site import Bench, batch, events_of, stop
 
 

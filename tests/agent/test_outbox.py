@@ -13,7 +13,7 @@ import pytest
 from agent.block.record import SealedBlock
 from agent.errors import AlreadyRunningError, ChainDamagedError, DiskFullError, StorageError
 from agent.outbox import LAST_SEQ, Commit, Destination, Outbox, read_blocks
-from agent.stored import place_of, seq_of
+from agent.storing.stored import place_of, seq_of
 
 
 def sealed(epoch: int, number: int, *, keep: bool = False, readings: int = 40, size: int = 500) -> SealedBlock:

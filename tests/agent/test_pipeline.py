@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from agent.counters import Break, Discontinuity
 from agent.pipeline import DeviceState, lost, process
-from agent.shedding import factors
-from agent.stored import Pressure
+from agent.polling.counters import Break, Discontinuity
+from agent.polling.shedding import factors
+from agent.storing.stored import Pressure
 from drivers.batch import Batch, Value
 from drivers.profile import Kind, PointClass, Profile
 from drivers.quality import Quality

@@ -12,14 +12,14 @@ from typing import Self
 import pytest
 
 from agent.block.record import Event, EventKind
-from agent.bus import BusPoller
 from agent.config import Bus, SiteDevice
 from agent.health import BusPhase
-from agent.polled import Wanted
-from agent.questions import BusLentError
-from agent.recording import Recorder
-from agent.stored import Pressure
-from agent.wakeup import Wakeup
+from agent.polling.bus import BusPoller
+from agent.polling.polled import Wanted
+from agent.polling.questions import BusLentError
+from agent.polling.recording import Recorder
+from agent.polling.wakeup import Wakeup
+from agent.storing.stored import Pressure
 from drivers.batch import Batch
 from drivers.errors import ChecksumError, DeviceFailedError, LinkDownError, NoReplyError, RefusedError
 from drivers.profile import (

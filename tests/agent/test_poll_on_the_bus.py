@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from agent.block.record import Event, EventKind
-from agent.bus import BusPoller
 from agent.config import Bus, SiteDevice
-from agent.polled import Wanted
-from agent.recording import Recorder
-from agent.wakeup import Wakeup
+from agent.polling.bus import BusPoller
+from agent.polling.polled import Wanted
+from agent.polling.recording import Recorder
+from agent.polling.wakeup import Wakeup
 from drivers.batch import Batch
 from drivers.errors import LinkDownError
 from drivers.link import Link

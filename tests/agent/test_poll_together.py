@@ -11,14 +11,14 @@ from decimal import Decimal
 import pytest
 
 from agent.block.record import Event
-from agent.bus import BusPoller
-from agent.claims import Life
 from agent.clock import SystemClock, TimerfdPause
 from agent.config import Bus, SiteDevice
-from agent.opening import Profiles, RegistryPort
-from agent.polled import Wanted
-from agent.recording import Recorder
-from agent.wakeup import Wakeup
+from agent.polling.bus import BusPoller
+from agent.polling.claims import Life
+from agent.polling.opening import Profiles, RegistryPort
+from agent.polling.polled import Wanted
+from agent.polling.recording import Recorder
+from agent.polling.wakeup import Wakeup
 from drivers.batch import Batch
 from drivers.profile import Label, Limits, LineSettings, ModbusLocation, Point, Profile, Table
 from hil.sim.modbus import serve

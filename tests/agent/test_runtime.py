@@ -21,7 +21,7 @@ from agent.block.sequence import verify_sequence
 from agent.block.verify import Trust
 from agent.clock import SystemClock
 from agent.config import BlockRules, Bus, Site, SiteDevice, SiteIdentity
-from agent.config_load import load_site
+from agent.configuration.load import load_site
 from agent.control.client import ControlClient
 from agent.control.protocol import (
     Answer,
@@ -347,7 +347,7 @@ every = "100 ms"
 PROGRAM = """
 import sys
 from pathlib import Path
-from agent.config_load import load_site
+from agent.configuration.load import load_site
 from agent.runtime import serve
 from drivers.profile_load import builtin_roots
 load = lambda: load_site(Path(sys.argv[1]), builtin_roots())

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from agent.claims import Life
-from agent.missed import MissReason
+from agent.polling.claims import Life
+from agent.polling.missed import MissReason
 from agent.schedule import Change, Job, Result, Schedule
 from drivers.sources import Read, Urgency
 

@@ -10,9 +10,9 @@ import pytest
 from agent.block.events import addition_of
 from agent.block.record import Event, EventKind
 from agent.config import SiteDevice
-from agent.seal_rules import GRID_MS
-from agent.storage_inline import InlineStorage
-from agent.stored import StoredBlock
+from agent.storing.inline import InlineStorage
+from agent.storing.seal_rules import GRID_MS
+from agent.storing.stored import StoredBlock
 from hil.virtualtime import virtual
 from tests.agent.storage_site import Bench, batch, events_of, point, profile, stop
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import recollection
+from agent.storing import recollection
 from tests.agent.storage_site import Bench, batch, stop
 
 

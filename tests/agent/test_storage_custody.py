@@ -13,9 +13,9 @@ from agent.block.record import EventKind
 from agent.block.sequence import verify_sequence
 from agent.block.verify import Trust
 from agent.config import BlockRules, OutboxLimits, SiteDevice
-from agent.desk import Desk
 from agent.keys import key_id
-from agent.stored import Pressure, ReceiptOutcome, StoredBlock
+from agent.storing.desk import Desk
+from agent.storing.stored import Pressure, ReceiptOutcome, StoredBlock
 from tests.agent.storage_site import METER, Bench, batch, events_of, kinds_of, receipt, stop
 
 ONE, TWO = b"platform", b"backup-1"

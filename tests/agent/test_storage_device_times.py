@@ -9,8 +9,8 @@ import pytest
 from agent.block.record import Columns, EventKind
 from agent.block.sequence import FileVerifier
 from agent.block.verify import Trust
-from agent.desk import Desk
-from agent.stored import Pressure
+from agent.storing.desk import Desk
+from agent.storing.stored import Pressure
 from drivers.batch import DeviceTime, DeviceTimeFlag
 from tests.agent.storage_site import UTC_MS, Bench, batch, events_of, stop
 

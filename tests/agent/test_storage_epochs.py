@@ -11,10 +11,10 @@ import pytest
 from agent.block.form import read_form
 from agent.block.record import EventKind
 from agent.config import BlockRules
-from agent.desk import Desk
 from agent.errors import ChainDamagedError, KeyUnavailableError, StorageError
 from agent.keys import FileKeyStore
-from agent.stored import StoredBlock
+from agent.storing.desk import Desk
+from agent.storing.stored import StoredBlock
 from tests.agent.storage_site import Bench, batch, kinds_of, stop
 
 DAY_MS = 86_400_000

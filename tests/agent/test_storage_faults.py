@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from agent.block.record import EventKind
-from agent.desk import Desk
 from agent.outbox import Commit
-from agent.reserve import Reserve
-from agent.stored import StoredBlock
+from agent.storing.desk import Desk
+from agent.storing.reserve import Reserve
+from agent.storing.stored import StoredBlock
 from tests.agent.storage_site import Bench, batch, events_of, receipt, stop
 
 PLATFORM = b"platform"

@@ -11,8 +11,8 @@ from agent.clock import SystemClock
 from agent.config import BlockRules
 from agent.errors import StorageError
 from agent.storage import Storage, StoragePort
-from agent.storage_inline import InlineStorage
-from agent.stored import ReceiptOutcome, StoredBlock
+from agent.storing.inline import InlineStorage
+from agent.storing.stored import ReceiptOutcome, StoredBlock
 from tests.agent.storage_site import DEVICES, Bench, batch, receipt
 
 PLATFORM = b"platform"

@@ -11,10 +11,10 @@ from agent.block.record import DeviceEntry, EventKind
 from agent.block.sequence import FileVerifier
 from agent.block.verify import Trust
 from agent.config import SiteDevice
-from agent.desk import Desk
-from agent.handover import QUEUE_READINGS, Handover
-from agent.identities import Identities
-from agent.stored import Exchanged
+from agent.storing.desk import Desk
+from agent.storing.handover import QUEUE_READINGS, Handover
+from agent.storing.identities import Identities
+from agent.storing.stored import Exchanged
 from drivers.batch import Batch
 from tests.agent.storage_site import METER, Bench, batch, events_of, stop
 

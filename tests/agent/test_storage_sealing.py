@@ -10,9 +10,9 @@ import pytest
 
 from agent.block.record import ClockQuality, Event, EventKind
 from agent.config import BlockRules, SiteDevice
-from agent.desk import Desk
-from agent.flash import FlashBudget
-from agent.stored import StoredBlock
+from agent.storing.desk import Desk
+from agent.storing.flash import FlashBudget
+from agent.storing.stored import StoredBlock
 from drivers.profile import Kind
 from tests.agent.storage_site import DEVICES, METER, Bench, batch, events_of, kinds_of, point, profile, stop
 

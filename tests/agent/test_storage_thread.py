@@ -16,7 +16,7 @@ from agent.config import BlockRules
 from agent.errors import ChainDamagedError, KeyUnavailableError, StorageError
 from agent.killpoint import KillPoint
 from agent.storage import ReceiptOutcome, Storage, StoragePort, StoredBlock
-from agent.storage_inline import InlineStorage
+from agent.storing.inline import InlineStorage
 from hil.virtualtime import VirtualClock, here, virtual
 from tests.agent.storage_site import DEVICES, Bench, batch, events_of, receipt
 

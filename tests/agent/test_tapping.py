@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.tapping import KEPT_NS, BusTap
+from agent.polling.tapping import KEPT_NS, BusTap
 
 
 class Clock:

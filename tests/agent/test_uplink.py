@@ -16,16 +16,16 @@ from agent.block.dictionary import encode_add, read_cbdict
 from agent.block.messages import Receipt, make_receipt, make_resend
 from agent.block.record import DeviceEntry, DictionaryAdd, PointEntry
 from agent.config import Uplink as UplinkSettings
+from agent.delivery.lanes import Lanes, Want
+from agent.delivery.mqtt_state import Outcome, Phase, Trouble
+from agent.delivery.standing import Standing
+from agent.delivery.topics import topics_of
+from agent.delivery.uplink_status import UplinkStatus
 from agent.keys import FileKeyStore, SigningKey, key_line
-from agent.lanes import Lanes, Want
 from agent.messages import MESSAGES
-from agent.mqtt_state import Outcome, Phase, Trouble
-from agent.offering import dictionary_parts
-from agent.standing import Standing
-from agent.stored import DestinationStatus, ReceiptOutcome, StorageStatus, StoredBlock, place_of, seq_of
-from agent.topics import topics_of
+from agent.storing.offering import dictionary_parts
+from agent.storing.stored import DestinationStatus, ReceiptOutcome, StorageStatus, StoredBlock, place_of, seq_of
 from agent.uplink import Uplink
-from agent.uplink_status import UplinkStatus
 from hil.mqtt_peer import MqttPeer, Script
 
 GATEWAY = bytes.fromhex("41a0b1c2d3e4f506")
@@ -394,7 +394,7 @@ async def test_a_receipt_that_disagrees_is_an_alarm_and_frees_nothing(platform: 
 async def test_when_no_receipt_comes_the_oldest_block_goes_again_and_the_reason_is_named(
     platform: SigningKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.standing.RECEIPT_PATIENCE_S", 0.5)
+    monkeypatch.setattr("agent.delivery.standing.RECEIPT_PATIENCE_S", 0.5)
     shelf = Shelf((0, 0), (0, 1))
     async with serving(shelf, platform, Script()) as (peer, uplink):
         await until(lambda: uplink.status().trouble is Trouble.NO_RECEIPT)
@@ -408,7 +408,7 @@ async def test_when_no_receipt_comes_the_oldest_block_goes_again_and_the_reason_
 async def test_a_wrong_receipt_key_is_named_when_receipts_come_and_none_counts(
     platform: SigningKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.standing.RECEIPT_PATIENCE_S", 0.3)
+    monkeypatch.setattr("agent.delivery.standing.RECEIPT_PATIENCE_S", 0.3)
     other = FileKeyStore(tmp_path / "other").create_identity()
     shelf = Shelf((0, 0), (0, 1))
     async with serving(shelf, platform, Script()) as (peer, uplink):

@@ -12,9 +12,9 @@ from asyncio import Future
 from typing import Any
 
 from agent.__main__ import main
-from agent.mqtt_state import Outcome, PubAck
+from agent.delivery.mqtt_state import Outcome, PubAck
 from agent.outbox import Commit, Outbox
-from agent.stored import StoredBlock
+from agent.storing.stored import StoredBlock
 from agent.uplink import Uplink
 
 

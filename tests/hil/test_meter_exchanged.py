@@ -14,18 +14,18 @@ from pathlib import Path
 import pytest
 
 from agent.block.record import ClockQuality, ClockSample
-from agent.bus import BusPoller
-from agent.chain import StorageSettings
 from agent.collector.ingest import Arrival, Ingest
 from agent.collector.store import Database
 from agent.config import BlockRules, Bus, OutboxLimits, SiteDevice
 from agent.keys import FileKeyStore, NamedKey
 from agent.outbox import read_blocks
-from agent.polled import Wanted
-from agent.recording import Recorder
-from agent.storage_inline import InlineStorage
-from agent.stored import Exchanged, StoredBlock
-from agent.wakeup import Wakeup
+from agent.polling.bus import BusPoller
+from agent.polling.polled import Wanted
+from agent.polling.recording import Recorder
+from agent.polling.wakeup import Wakeup
+from agent.storing.chain import StorageSettings
+from agent.storing.inline import InlineStorage
+from agent.storing.stored import Exchanged, StoredBlock
 from agent.zones import zone_of
 from drivers.link import Link
 from drivers.link_rtu import RtuLink

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from agent.block.record import Event
-from agent.bus import BusPoller
 from agent.config import Bus, SiteDevice
-from agent.polled import Wanted
-from agent.recording import Recorder
+from agent.polling.bus import BusPoller
+from agent.polling.polled import Wanted
+from agent.polling.recording import Recorder
+from agent.polling.wakeup import Wakeup
 from agent.schedule import Schedule
-from agent.wakeup import Wakeup
 from drivers.batch import Batch
 from drivers.link import Link
 from drivers.link_rtu import RtuLink

@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
-from agent.config_load import load_site
+from agent.configuration.load import load_site
 from drivers.profile import LineSettings, Parity
 from drivers.profile_load import builtin_roots
 from hil.characters import Characters

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config_load import check_site
+from agent.configuration.load import check_site
 from drivers.profile import Profile
 from drivers.profile_load import builtin_roots, find_profile, load_profile
 from drivers.profile_ratios import read_ratio, with_ratios

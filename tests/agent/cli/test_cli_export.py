@@ -12,7 +12,7 @@ from agent.block.record import Columns, Event
 from agent.cli.export_write import COLUMNS, guarded
 from agent.keys import key_line
 from agent.outbox import Commit, Outbox
-from agent.stored import seq_of
+from agent.storing.stored import seq_of
 from tests.agent.block.chains import EVENT, GAUGE, STATE, Gateway, no_utc
 from tests.agent.cli.commands import Command, Said
 

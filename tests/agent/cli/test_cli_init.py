@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config_load import load_site
+from agent.configuration.load import load_site
 from agent.keys import FileKeyStore, parse_key_line
 from drivers.profile_load import builtin_roots
 from tests.agent.cli.commands import Command, Process

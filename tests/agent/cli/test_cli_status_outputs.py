@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.delivery.mqtt_state import Phase
 from agent.language import Language, use
-from agent.mqtt_state import Phase
 from agent.outputs.status import OutputStatus, OutputTrouble
 from tests.agent.cli.test_cli_status_view import NOW_MS, screen
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from agent.block.record import ClockQuality, ClockSample
-from agent.claims import Life
 from agent.cli.status_view import Screen, duration
+from agent.delivery.mqtt_state import LinkState, Phase, Trouble
+from agent.delivery.uplink_status import UplinkStatus
 from agent.health import AgentStatus, BusPhase, BusStatus, CounterBreak, DeviceStatus
 from agent.language import Language, use
-from agent.mqtt_state import LinkState, Phase, Trouble
-from agent.stored import Exchanged, Pressure, StorageStatus
-from agent.uplink_status import UplinkStatus
+from agent.polling.claims import Life
+from agent.storing.stored import Exchanged, Pressure, StorageStatus
 
 NOW_MS = 10 * 86_400_000
 CONNECTED = LinkState(phase=Phase.CONNECTED)

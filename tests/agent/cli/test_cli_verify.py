@@ -14,7 +14,7 @@ from agent.cli.verdict_findings import CONTENT, row_of
 from agent.keys import key_line
 from agent.messages import knows
 from agent.outbox import Commit, Outbox
-from agent.stored import seq_of
+from agent.storing.stored import seq_of
 from tests.agent.block.chains import Gateway, clock_at
 from tests.agent.cli.commands import ROOT, Command
 

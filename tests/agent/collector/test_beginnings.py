@@ -15,7 +15,7 @@ from agent.block.record import EventKind
 from agent.collector.ingest import Arrival, Batch, Ingest
 from agent.collector.store import Database
 from agent.keys import NamedKey
-from agent.offering import dictionary_parts
+from agent.storing.offering import dictionary_parts
 from tests.agent.block.chains import UTC, Gateway
 
 

@@ -24,15 +24,15 @@ from agent.collector.run import CollectOptions, receipt_key, run_collect
 from agent.collector.service import Service
 from agent.collector.store import Database
 from agent.config import Uplink as UplinkSettings
+from agent.delivery.mqtt_options import MqttOptions, parse_broker_url
+from agent.delivery.mqtt_state import Outcome, Phase, Trouble
+from agent.delivery.topics import shard_of
+from agent.delivery.uplink_status import UplinkStatus
 from agent.errors import ConfigError
 from agent.keys import NamedKey, key_line
 from agent.messages import MESSAGES
-from agent.mqtt_options import MqttOptions, parse_broker_url
-from agent.mqtt_state import Outcome, Phase, Trouble
-from agent.stored import ReceiptOutcome, StorageStatus, StoredBlock, seq_of
-from agent.topics import shard_of
+from agent.storing.stored import ReceiptOutcome, StorageStatus, StoredBlock, seq_of
 from agent.uplink import Uplink
-from agent.uplink_status import UplinkStatus
 from hil.broker import Broker, BrokerOptions
 from hil.pki import Authority
 from hil.proxy import FaultProxy, Mode
@@ -309,7 +309,7 @@ async def test_a_denied_publish_is_named_and_kept(
 async def test_a_denied_publish_on_3_1_1_shows_as_a_missing_receipt(
     tmp_path: Path, make_broker: Callable[..., Broker], gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.standing.RECEIPT_PATIENCE_S", 1.0)
+    monkeypatch.setattr("agent.delivery.standing.RECEIPT_PATIENCE_S", 1.0)
     platform = Platform(tmp_path / "c.db", gateway)
     broker = make_broker(BrokerOptions(acl="topic read #"))
     outbox = Outbox(gateway)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.mqtt_state import Phase
+from agent.delivery.mqtt_state import Phase
 from agent.outputs.hj212 import Bureau as Output
 from agent.outputs.hj212_cipher import AreaCipher
 from agent.outputs.hj212_settings import BureauSettings, Hj212Output, Report

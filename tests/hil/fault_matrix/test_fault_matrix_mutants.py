@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.probing import Probing
+from agent.polling.probing import Probing
 from agent.schedule import Schedule
 from drivers import link, link_rtu, link_tcp
 from drivers.codec import modbus_rtu
@@ -119,7 +119,7 @@ def port_not_opened_again(patch: Patch) -> None:
 
 
 def errors_not_counted(patch: Patch) -> None:
-    from agent.polled import Polled  # noqa: PLC0415 - as the others, patched where it is used
+    from agent.polling.polled import Polled  # noqa: PLC0415 - as the others, patched where it is used
     from drivers.link_counters import LinkCounters  # noqa: PLC0415
 
     patch.setattr(Polled, "failed", lambda *_: None)

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from agent.block.record import Event
-from agent.bus import BusPoller
-from agent.claims import Life
 from agent.config import Bus, SiteDevice
 from agent.health import BusPhase
-from agent.polled import Wanted
-from agent.recording import Recorder
+from agent.polling.bus import BusPoller
+from agent.polling.claims import Life
+from agent.polling.polled import Wanted
+from agent.polling.recording import Recorder
+from agent.polling.wakeup import Wakeup
 from agent.schedule import SILENT_LIMIT
-from agent.wakeup import Wakeup
 from drivers.batch import Batch
 from drivers.link_counters import LinkCounters
 from drivers.profile import Fingerprint, Profile

@@ -1,0 +1,1 @@
+"""From ``site.toml`` to the types of ``agent.config``."""

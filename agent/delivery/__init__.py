@@ -1,0 +1,1 @@
+"""How blocks get to a platform: whose turn it is, what the broker said."""

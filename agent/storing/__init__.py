@@ -1,0 +1,1 @@
+"""What becomes of readings: gathered, sealed, committed, kept until receipted."""

@@ -6,7 +6,7 @@ number; ``conformance.check_codec`` checks that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeVar
@@ -50,6 +50,7 @@ class Noise:
     reason: NoiseReason
 
 
+F = TypeVar("F", bound=Frame)
 F_co = TypeVar("F_co", bound=Frame, covariant=True)
 
 
@@ -104,3 +105,39 @@ GLITCH_BYTES = frozenset(b"\x00\xfe\xff")
 def is_glitch(data: bytes) -> bool:
     """Tell whether ``data`` is what an unbiased pair makes when a driver lets go: only 00, FE and FF."""
     return GLITCH_BYTES.issuperset(data)
+
+
+def noise_of(raw: bytes, otherwise: NoiseReason = NoiseReason.GARBAGE) -> Noise:
+    """Give ``raw`` as noise: a glitch if it can be one, else for the reason ``otherwise``."""
+    return Noise(raw=raw, reason=NoiseReason.GLITCH if is_glitch(raw) else otherwise)
+
+
+def cut_noise(buffer: bytearray, end: int, otherwise: NoiseReason = NoiseReason.GARBAGE) -> Iterator[Noise]:
+    """Take the first ``end`` bytes out of ``buffer`` and give them as noise; nothing if there are none."""
+    if end:
+        raw = bytes(buffer[:end])
+        del buffer[:end]
+        yield noise_of(raw, otherwise)
+
+
+def cut_overheard(
+    buffer: bytearray, end: int, stream: Decoder[F], whole: Callable[[F], NoiseReason], otherwise: NoiseReason
+) -> Iterator[Noise]:
+    """Take bytes that are not the reply out of ``buffer`` and say what they were.
+
+    Args:
+        buffer: loses its first ``end`` bytes.
+        end: how many.
+        stream: a fresh decoder that finds whole frames among them.
+        whole: why a whole frame is not the reply.
+        otherwise: what bytes are that belong to no frame.
+    """
+    if not end:
+        return
+    raw = bytes(buffer[:end])
+    del buffer[:end]
+    for event in (*stream.feed(raw), *stream.flush()):
+        if isinstance(event, Noise):
+            yield noise_of(event.raw, otherwise)
+        else:
+            yield Noise(raw=event.raw, reason=whole(event))

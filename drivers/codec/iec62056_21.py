@@ -16,7 +16,7 @@ from operator import xor
 from typing import Final
 
 from drivers.codec.checksum import crc16_arc
-from drivers.codec.framing import Noise, NoiseReason, is_glitch
+from drivers.codec.framing import Noise, NoiseReason, cut_noise
 from drivers.codec.seven_bit import BAD, EVEN, PLAIN, with_parity
 
 LONGEST: Final = 16384  # bytes of a readout: a year of stored values
@@ -194,10 +194,7 @@ class IecDecoder:
         return next((one for kind in (IecFrame, _Pending) for one in found if isinstance(one, kind)), found[0])
 
     def _noise(self, end: int, reason: NoiseReason) -> Iterator[Noise]:
-        if end:
-            raw = bytes(self._buffer[:end])
-            del self._buffer[:end]
-            yield Noise(raw=raw, reason=NoiseReason.GLITCH if is_glitch(raw) else reason)
+        return cut_noise(self._buffer, end, reason)
 
 
 def _line(kind: Kind, form: re.Pattern[bytes], text: bytes, raw: bytes) -> _Found:

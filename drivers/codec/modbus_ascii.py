@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.codec.framing import Noise, NoiseReason, is_glitch
+from drivers.codec.framing import Noise, NoiseReason, cut_noise
 from drivers.codec.modbus_pdu import EXCEPTION_FLAG, has_due_length, reply_bytes
 
 LONGEST: Final = 513  # characters of a frame (2.5.2.1): colon, two for each of 254 bytes, LRC, CR LF
@@ -115,10 +115,7 @@ class AsciiStreamDecoder:
         return AsciiFrame(unit=body[0], pdu=body[1:-1], raw=raw)
 
     def _noise(self, end: int, reason: NoiseReason) -> Iterator[Noise]:
-        if end:
-            raw = bytes(self._buffer[:end])
-            del self._buffer[:end]
-            yield Noise(raw=raw, reason=NoiseReason.GLITCH if is_glitch(raw) else reason)
+        return cut_noise(self._buffer, end, reason)
 
 
 class AsciiReplyDecoder:

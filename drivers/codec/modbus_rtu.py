@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drivers.codec.checksum import crc16_modbus, crc16_modbus_bytes
-from drivers.codec.framing import Noise, NoiseReason, is_glitch
+from drivers.codec.framing import Noise, NoiseReason, cut_noise, cut_overheard, is_glitch
 from drivers.codec.modbus_pdu import EXCEPTION_FLAG, is_read, payload_bytes, reply_bytes
 
 LONGEST: Final = 256  # bytes of a frame (2.5.1.1)
@@ -156,16 +156,7 @@ class RtuReplyDecoder:
 
     def _noise(self, end: int, otherwise: NoiseReason = NoiseReason.GARBAGE) -> Iterator[Noise]:
         """Drop the first ``end`` bytes and say what they were."""
-        if not end:
-            return
-        raw = bytes(self._buffer[:end])
-        del self._buffer[:end]
-        overheard = RtuStreamDecoder()
-        for event in (*overheard.feed(raw), *overheard.flush()):
-            if isinstance(event, RtuFrame):
-                yield Noise(raw=event.raw, reason=self._whole(event))
-            else:
-                yield Noise(raw=event.raw, reason=NoiseReason.GLITCH if is_glitch(event.raw) else otherwise)
+        return cut_overheard(self._buffer, end, RtuStreamDecoder(), self._whole, otherwise)
 
     def _take(self) -> bytes:
         raw = bytes(self._buffer)
@@ -218,10 +209,7 @@ class RtuStreamDecoder:
         yield from self._noise(at)
 
     def _noise(self, end: int) -> Iterator[Noise]:
-        if end:
-            raw = bytes(self._buffer[:end])
-            del self._buffer[:end]
-            yield Noise(raw=raw, reason=NoiseReason.GLITCH if is_glitch(raw) else NoiseReason.GARBAGE)
+        return cut_noise(self._buffer, end)
 
 
 def shapes(head: bytes) -> tuple[tuple[int, ...], bool]:

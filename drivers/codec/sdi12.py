@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drivers.codec.checksum import crc16_arc
-from drivers.codec.framing import Noise, NoiseReason, is_glitch
+from drivers.codec.framing import Noise, NoiseReason, cut_noise, noise_of
 from drivers.codec.seven_bit import BAD, EVEN, PLAIN, READINGS, seven_bits
 
 LONGEST: Final = 96  # bytes: address, 75 characters of values, CRC, CR LF (4.4); identifications and high volume fit
@@ -174,11 +174,11 @@ class Sdi12Decoder:
             del self._buffer[:end]
             yield from self._line(raw)
         if len(self._buffer) > 2 * LONGEST:
-            yield from self._drop(len(self._buffer) - LONGEST, NoiseReason.GARBAGE)
+            yield from cut_noise(self._buffer, len(self._buffer) - LONGEST, NoiseReason.GARBAGE)
 
     def flush(self) -> Iterator[Sdi12Frame | Noise]:
         """Give what is held back: it never ended."""
-        yield from self._drop(len(self._buffer), NoiseReason.CUT_SHORT)
+        yield from cut_noise(self._buffer, len(self._buffer), NoiseReason.CUT_SHORT)
 
     def _end(self) -> int:
         """Find the end of the first line in either reading; 0 if there is none."""
@@ -200,7 +200,7 @@ class Sdi12Decoder:
                 return
             if found is NoiseReason.BAD_CHECKSUM:
                 worst = found
-        yield Noise(raw=raw, reason=NoiseReason.GLITCH if is_glitch(raw) else worst)
+        yield noise_of(raw, worst)
 
     def _may_begin(self, raw: bytes, start: int) -> bool:
         before = raw[:start]
@@ -215,11 +215,4 @@ class Sdi12Decoder:
 
     def _noise(self, raw: bytes) -> Iterator[Noise]:
         if raw:
-            reason = NoiseReason.GLITCH if is_glitch(raw) else NoiseReason.GARBAGE
-            yield Noise(raw=raw, reason=NoiseReason.ECHO if raw == self._command else reason)
-
-    def _drop(self, end: int, reason: NoiseReason) -> Iterator[Noise]:
-        raw = bytes(self._buffer[:end])
-        del self._buffer[:end]
-        if raw:
-            yield Noise(raw=raw, reason=NoiseReason.GLITCH if is_glitch(raw) else reason)
+            yield Noise(raw=raw, reason=NoiseReason.ECHO) if raw == self._command else noise_of(raw)

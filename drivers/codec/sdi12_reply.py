@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from drivers.codec.framing import Noise, NoiseReason, is_glitch
+from drivers.codec.framing import Noise, NoiseReason, noise_of
 from drivers.codec.sdi12 import Sdi12Decoder, Sdi12Frame
 
 _TIMING: Final = re.compile(r"(\d{3})(\d{1,3})")
@@ -155,7 +155,7 @@ class BreakDecoder:
     def feed(self, data: bytes) -> Iterator[Marking | Noise]:
         """Give whatever comes as noise; an adapter may hear the break itself."""
         if data:
-            yield Noise(raw=data, reason=NoiseReason.GLITCH if is_glitch(data) else NoiseReason.GARBAGE)
+            yield noise_of(data)
 
     def flush(self) -> Iterator[Marking | Noise]:
         """Give the silence."""

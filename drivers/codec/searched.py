@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, Generic, TypeVar
 
-from drivers.codec.framing import Frame, Noise, NoiseReason, is_glitch
+from drivers.codec.framing import Frame, Noise, NoiseReason, cut_noise
 
 F = TypeVar("F", bound=Frame)
 
@@ -105,11 +105,8 @@ class SearchDecoder(Generic[F]):
         return len(self._buffer)
 
     def _noise(self, end: int, reason: NoiseReason) -> Iterator[Noise]:
-        if end:
-            raw = bytes(self._buffer[:end])
-            del self._buffer[:end]
-            self._behind_frame = False
-            yield Noise(raw=raw, reason=NoiseReason.GLITCH if is_glitch(raw) else reason)
+        self._behind_frame &= not end
+        yield from cut_noise(self._buffer, end, reason)
 
 
 _GRAVITY: Final = (NoiseReason.GARBAGE, NoiseReason.CUT_SHORT, NoiseReason.BAD_CHECKSUM)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from drivers.codec.framing import Frame, Noise, NoiseReason, is_glitch
+from drivers.codec.framing import Frame, Noise, NoiseReason, cut_noise, cut_overheard, is_glitch
 
 F = TypeVar("F", bound=Frame)
 
@@ -103,12 +103,7 @@ class SummedStreamDecoder(Generic[F]):
 
     def _noise(self, end: int) -> Iterator[Noise]:
         failed, self._failed = self._failed, self._failed and not end
-        if not end:
-            return
-        raw = bytes(self._buffer[:end])
-        del self._buffer[:end]
-        other = NoiseReason.BAD_CHECKSUM if failed else NoiseReason.GARBAGE
-        yield Noise(raw=raw, reason=NoiseReason.GLITCH if is_glitch(raw) else other)
+        yield from cut_noise(self._buffer, end, NoiseReason.BAD_CHECKSUM if failed else NoiseReason.GARBAGE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,16 +229,8 @@ class SummedReplyDecoder(Generic[F]):
 
     def _noise(self, end: int, otherwise: NoiseReason = NoiseReason.GARBAGE) -> Iterator[Noise]:
         """Drop the first ``end`` bytes and say what they were."""
-        if not end:
-            return
-        raw = bytes(self._buffer[:end])
-        del self._buffer[:end]
-        overheard = SummedStreamDecoder(self._shape)
-        for event in (*overheard.feed(raw), *overheard.flush()):
-            if not isinstance(event, Noise):
-                yield Noise(raw=event.raw, reason=self._whole(event))
-            else:
-                yield Noise(raw=event.raw, reason=NoiseReason.GLITCH if is_glitch(event.raw) else otherwise)
+        stream: SummedStreamDecoder[F] = SummedStreamDecoder(self._shape)
+        return cut_overheard(self._buffer, end, stream, self._whole, otherwise)
 
     def _whole(self, frame: F) -> NoiseReason:
         if frame.raw.endswith(self._asked.request):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from drivers.codec.framing import Decoder, Noise, NoiseReason, is_glitch
+from drivers.codec.framing import Decoder, Noise, is_glitch, noise_of
 from drivers.codec.sdi12 import LONGEST, Sdi12Decoder, Sdi12Frame
 from drivers.codec.seven_bit import EVEN, PLAIN
 from drivers.listening import Act, FrameListener, Kind, Listening, Meaning
@@ -67,7 +67,7 @@ class Sdi12LineDecoder:
         if command is not None:
             before = raw[: len(raw) - len(command.raw)]
             if before:
-                yield _noise(before)
+                yield noise_of(before)
             yield command
             return
         decoder = Sdi12Decoder()
@@ -78,7 +78,7 @@ class Sdi12LineDecoder:
         raw = bytes(self._buffer[:end])
         del self._buffer[:end]
         if raw:
-            yield _noise(raw)
+            yield noise_of(raw)
 
 
 def _command(raw: bytes, table: bytes) -> Sdi12Command | None:
@@ -91,10 +91,6 @@ def _command(raw: bytes, table: bytes) -> Sdi12Command | None:
         return None
     body = (found[2] or b"").decode("ascii")
     return Sdi12Command(address=found[1].decode("ascii"), body=body, raw=raw[found.start() :])
-
-
-def _noise(raw: bytes) -> Noise:
-    return Noise(raw=raw, reason=NoiseReason.GLITCH if is_glitch(raw) else NoiseReason.GARBAGE)
 
 
 class Sdi12Listener(FrameListener[Message]):

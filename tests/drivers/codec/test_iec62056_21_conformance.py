@@ -126,7 +126,11 @@ MUTANTS: dict[str, tuple[Change, ...]] = {
         (MODULE, "            at += 1\n        yield from", "            at += 9\n        yield from"),
     ),
     "noise is not reported": (
-        (MODULE, "yield Noise(raw=raw, reason=NoiseReason.GLITCH if is_glitch(raw) else reason)", "yield from ()"),
+        (
+            MODULE,
+            "return cut_noise(self._buffer, end, reason)",
+            "return iter([*cut_noise(self._buffer, end, reason)][:0])",
+        ),
     ),
     "it waits for one byte too many": ((MODULE, "if end + 1 == len(text):", "if end + 2 >= len(text):"),),
     "what it holds has no limit": (

@@ -185,12 +185,12 @@ MUTANTS: dict[str, tuple[tuple[str, str, str], ...]] = {
         (RTU, "elif complete or last:\n                at += 1", "elif complete or last:\n                at += 2"),
     ),
     "noise is not reported": (
-        (RTU, "otherwise)\n", "otherwise) if 0 else Noise(raw=b'', reason=otherwise)\n"),
         (
             RTU,
-            "yield Noise(raw=raw, reason=NoiseReason.GLITCH if is_glitch(raw) else NoiseReason.GARBAGE)",
-            "yield from ()",
+            "return cut_overheard(self._buffer, end, RtuStreamDecoder(), self._whole, otherwise)",
+            "return iter([*cut_overheard(self._buffer, end, RtuStreamDecoder(), self._whole, otherwise)][:0])",
         ),
+        (RTU, "return cut_noise(self._buffer, end)", "return iter([*cut_noise(self._buffer, end)][:0])"),
     ),
     "it waits for one byte too many": (
         (

@@ -88,7 +88,11 @@ MUTANTS: dict[str, tuple[Change, ...]] = {
         (SDI12, "crc = crc16_arc(data)", "crc = crc16_arc(data[1:])"),
     ),
     "noise is not reported": (
-        (SDI12, "yield Noise(raw=raw, reason=NoiseReason.ECHO if raw == self._command else reason)", "yield from ()"),
+        (
+            SDI12,
+            "yield Noise(raw=raw, reason=NoiseReason.ECHO) if raw == self._command else noise_of(raw)",
+            "yield from ()",
+        ),
     ),
     "only the start of a line is tried": (
         (SDI12, "range(max(begin, len(raw) - LONGEST), len(raw) - len(_END))", "range(1)"),

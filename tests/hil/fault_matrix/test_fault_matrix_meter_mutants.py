@@ -14,24 +14,9 @@ from drivers.protocols import dlt645_dialogue
 from drivers.protocols import mbus as mbus_protocol
 from drivers.protocols.iec62056_21 import IecDevice
 from tests.hil.fault_matrix.cells import BY_NAME
-from tests.hil.fault_matrix.world import play
+from tests.hil.fault_matrix.mutants import AnyBytes, AnyNumber, Patch, noticed
 
 pytestmark = pytest.mark.bus
-
-SEEDS = 60  # at most; the first one that notices ends it
-Patch = pytest.MonkeyPatch
-
-
-class Whatever(int):
-    """Equal to any check character."""
-
-    def __eq__(self, _other: object) -> bool:
-        return True
-
-    def __ne__(self, _other: object) -> bool:
-        return False
-
-    __hash__ = int.__hash__
 
 
 def sum_not_checked(patch: Patch) -> None:
@@ -108,27 +93,15 @@ def meter_not_reset_after_a_failure(patch: Patch) -> None:
 
 
 def block_check_not_checked(patch: Patch) -> None:
-    patch.setattr(iec62056_21, "bcc", lambda _text: Whatever())
+    patch.setattr(iec62056_21, "bcc", lambda _text: AnyNumber())
 
 
 def speed_not_switched(patch: Patch) -> None:
     patch.setattr(IecDevice, "_at", lambda self, _baud: self._start)
 
 
-class Anything(bytes):
-    """Equal to any bytes."""
-
-    def __eq__(self, _other: object) -> bool:
-        return True
-
-    def __ne__(self, _other: object) -> bool:
-        return False
-
-    __hash__ = bytes.__hash__
-
-
 def crc_not_checked(patch: Patch) -> None:
-    patch.setattr(sdi12, "crc_characters", lambda _data: Anything())
+    patch.setattr(sdi12, "crc_characters", lambda _data: AnyBytes())
 
 
 def sensor_not_matched(patch: Patch) -> None:
@@ -157,7 +130,4 @@ def test_a_mutant_of_a_meter_is_caught(
     mutant: Callable[[Patch], None], framing: str, fault: str, seed: int, monkeypatch: Patch
 ) -> None:
     mutant(monkeypatch)
-    played = (play(framing, BY_NAME[fault], number) for number in range(seed, seed + SEEDS))
-    found = next((violated for violated in played if violated), [])
-    print(found[:3])
-    assert found, f"the matrix does not notice {mutant.__name__}"
+    assert noticed(framing, BY_NAME[fault], seed), f"the matrix does not notice {mutant.__name__}"

@@ -31,7 +31,8 @@ __all__ = ["FileKeyStore", "KeyStore", "NamedKey", "SigningKey", "key_id", "key_
 
 _IDENTITY: Final = "identity.pem"
 _SESSION: Final = re.compile(r"session-(\d{1,19})\.pem")
-_PEM: Final = re.compile(rb"\s*-----BEGIN PRIVATE KEY-----\s+([A-Za-z0-9+/=]{64})\s+-----END PRIVATE KEY-----\s*")
+_BEGIN, _END = (b"-----%b PRIVATE KEY-----" % word for word in (b"BEGIN", b"END"))
+_PEM: Final = re.compile(rb"\s*%b\s+([A-Za-z0-9+/=]{64})\s+%b\s*" % (_BEGIN, _END))
 _PKCS8: Final = bytes.fromhex("302e020100300506032b657004220420")
 """What stands before the 32 bytes of an Ed25519 key in its file (RFC 8410, 7): 48 bytes, one line of base64."""
 _COPY: Final = "copy the whole line as it was printed"
@@ -168,7 +169,7 @@ class FileKeyStore:
     def _create(self, name: str) -> SigningKey:
         key = ed25519.Ed25519PrivateKey.generate()
         text = base64.b64encode(_PKCS8 + key.private_bytes_raw())
-        pem = b"-----BEGIN PRIVATE KEY-----\n%b\n-----END PRIVATE KEY-----\n" % text
+        pem = b"\n".join((_BEGIN, text, _END, b""))
         path = self._folder / name
         fresh = path.with_suffix(".new")
         try:

@@ -15,10 +15,10 @@ from typing import Final
 from hil.characters import Characters
 from hil.faults import Fault, Injector
 from hil.sim.motion import load, wander
+from hil.sim.simulated import Simulated
 from hil.sim.wall import Wall, digits_of, showing
 from hil.wire import Reply
 
-_NS: Final = 1_000_000_000
 _ANY: Final = 0xAA
 LINE: Final = Characters(baud=2400, parity="E")
 _UNITS: Final = {"kW.h": 0x05, "MW.h": 0x08, "GJ": 0x11, "W": 0x14, "kW": 0x17, "L": 0x29, "m3": 0x2C, "m3/h": 0x35}
@@ -73,7 +73,7 @@ def taken_apart(wire: bytes) -> tuple[int, bytes, int, bytes] | None:
     return body[1], body[2:9], body[9], body[11:-2]
 
 
-class Cjt188Meter:
+class Cjt188Meter(Simulated):
     """A meter on a ``hil.wire.Line``.
 
     Attributes:
@@ -116,6 +116,7 @@ class Cjt188Meter:
 
         ``clock`` is what it shows, as on the wire, ``wall`` one that goes, and can be set. ``valve``: it has one.
         """
+        super().__init__(settings=settings, injector=Injector(seed, rates), began_ns=began_ns)
         self.address = address
         self.type = type_
         self.cells = cells
@@ -126,9 +127,7 @@ class Cjt188Meter:
         self.heard = 0
         self.damaged = 0
         self._wire_address = bytes.fromhex(address)[::-1]
-        self._began_ns = began_ns
         self._turnaround_ns = turnaround_ns
-        self._settings = settings
         self._wakes = wakes
         self._clock = clock
         self.wall = wall
@@ -137,21 +136,6 @@ class Cjt188Meter:
         self.moves_ns = 0
         self._valve = valve
         self._moved_ns, self._becomes = 0, status
-        self._injector = Injector(seed, rates)
-
-    @property
-    def rates(self) -> dict[Fault, float]:
-        """Faults of its own; may be changed in place."""
-        return self._injector.rates
-
-    @property
-    def settings(self) -> Characters:
-        """How its characters look."""
-        return self._settings
-
-    def time_s(self, now_ns: int) -> float:
-        """Seconds of the numbers' time."""
-        return max(0, now_ns - self._began_ns) / _NS
 
     def hear(self, frame_: bytes, now_ns: int) -> Reply | None:
         """Answer a frame; None if it is damaged, for another meter, or the meter is dead."""

@@ -14,6 +14,7 @@ from hil.characters import Characters
 from hil.faults import Fault, Injector
 from hil.sim.hdlc import Parts, date_time, frame, i32, octets, scaled, sized, taken_apart, u16, u32, visible
 from hil.sim.motion import load, wander
+from hil.sim.simulated import Simulated
 from hil.wire import Reply
 
 _NS: Final = 1_000_000_000
@@ -44,7 +45,7 @@ class Cell:
     shown: Callable[[float], str] | None = None
 
 
-class DlmsMeter:
+class DlmsMeter(Simulated):
     """A meter on a ``hil.wire.Line``.
 
     Attributes:
@@ -76,6 +77,7 @@ class DlmsMeter:
         seed: int = 0,
     ) -> None:
         """Take the content, its addresses and when its own time is 0."""
+        super().__init__(settings=settings, injector=Injector(seed, rates), began_ns=began_ns)
         self.address, self.client, self.password = address, client, password
         self.cells = {(cell.class_id, cell.code): cell for cell in cells}
         self.alive = True
@@ -88,10 +90,7 @@ class DlmsMeter:
         self.busy = False
         self.ends = 0
         self.connections = self.associations = self.gets = 0
-        self._began_ns = began_ns
         self._turnaround_ns = turnaround_ns
-        self._settings = settings
-        self._injector = Injector(seed, rates)
         self._frames = 0
         self._until_ns = -1
         self._associated = False
@@ -101,19 +100,9 @@ class DlmsMeter:
         self._given = 0
 
     @property
-    def settings(self) -> Characters:
-        """How its characters look."""
-        return self._settings
-
-    @property
     def heard(self) -> int:
         """Good frames addressed to it."""
         return self._frames
-
-    @property
-    def rates(self) -> dict[Fault, float]:
-        """Faults of its own; may be changed in place."""
-        return self._injector.rates
 
     def hear(self, wire: bytes, now_ns: int) -> Reply | None:
         """Answer a frame; None if it is damaged, for another meter, from a stranger, or the meter is dead."""
@@ -122,7 +111,7 @@ class DlmsMeter:
             return None
         self._frames += 1
         connected = now_ns <= self._until_ns
-        answer, held = self._serve(parts, connected, max(0, now_ns - self._began_ns) / _NS)
+        answer, held = self._serve(parts, connected, self.time_s(now_ns))
         if not answer:
             return None
         if connected or parts.control == 0x93:

@@ -13,10 +13,10 @@ from hil.characters import Characters
 from hil.faults import Fault, Injector
 from hil.sim.dlt645_clock import MeterClock
 from hil.sim.motion import load, wander
+from hil.sim.simulated import Simulated
 from hil.sim.wall import Wall, digits_of
 from hil.wire import Reply
 
-_NS: Final = 1_000_000_000
 _ANY: Final = 0xAA
 _EVERYBODY: Final = b"\x99" * 6
 LINE: Final = Characters(baud=2400, parity="E")
@@ -86,7 +86,7 @@ def taken_apart(wire: bytes) -> tuple[bytes, int, bytes] | None:
     return body[1:7], body[8], bytes((byte - 0x33) % 256 for byte in body[10:-2])
 
 
-class Dlt645Meter:
+class Dlt645Meter(Simulated):
     """A meter on a ``hil.wire.Line``.
 
     Attributes:
@@ -121,6 +121,7 @@ class Dlt645Meter:
         wall: Wall | None = None,
     ) -> None:
         """Take the address, the memory and the time at which the memory's own time is 0."""
+        super().__init__(settings=settings, injector=Injector(seed, rates), began_ns=began_ns)
         self.address = address
         self.memory = memory
         self.later = later
@@ -134,25 +135,8 @@ class Dlt645Meter:
         self.clock = MeterClock(wall)
         self.mute = False
         self._wire_address = bytes.fromhex(address)[::-1]
-        self._began_ns = began_ns
         self._turnaround_ns = turnaround_ns
-        self._settings = settings
-        self._injector = Injector(seed, rates)
         self._rest: dict[str, list[bytes]] = {}
-
-    @property
-    def rates(self) -> dict[Fault, float]:
-        """Faults of its own; may be changed in place."""
-        return self._injector.rates
-
-    @property
-    def settings(self) -> Characters:
-        """How its characters look."""
-        return self._settings
-
-    def time_s(self, now_ns: int) -> float:
-        """Seconds of the memory's time."""
-        return max(0, now_ns - self._began_ns) / _NS
 
     def hear(self, frame_: bytes, now_ns: int) -> Reply | None:
         """Answer a frame; None if it is damaged, for everybody, for another meter, or the meter is dead."""

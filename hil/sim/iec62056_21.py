@@ -9,10 +9,10 @@ from typing import Final
 from hil.characters import Characters
 from hil.faults import Fault, Injector
 from hil.sim.motion import load, wander
+from hil.sim.simulated import Simulated
 from hil.sim.wall import Wall
 from hil.wire import Reply
 
-_NS: Final = 1_000_000_000
 LINE: Final = Characters(baud=300, parity="E", data_bits=7)
 """How every session begins: 300 Bd, seven bits, even parity."""
 BREAK: Final = b"\x01B0\x03q"
@@ -59,7 +59,7 @@ def checked(body: str) -> bytes:
     return b"\x02" + data + bytes([check])
 
 
-class IecMeter:
+class IecMeter(Simulated):
     """A meter on a ``hil.wire.Line``.
 
     Attributes:
@@ -89,6 +89,7 @@ class IecMeter:
         wall: Wall | None = None,
     ) -> None:
         """Take the content and the time at which the content's own time is 0."""
+        super().__init__(settings=settings, injector=Injector(seed, rates), began_ns=began_ns)
         self.address = address
         self.offered = offered
         self.cells = cells
@@ -99,26 +100,13 @@ class IecMeter:
         self.sessions = 0
         self.breaks = 0
         self.readouts: list[int] = []
-        self._began_ns = began_ns
         self._turnaround_ns = turnaround_ns
-        self._settings = settings
-        self._injector = Injector(seed, rates)
         self._waits_until_ns = -1
 
     @property
     def heard(self) -> int:
         """Good requests addressed to it."""
         return self.sessions + len(self.readouts)
-
-    @property
-    def rates(self) -> dict[Fault, float]:
-        """Faults of its own; may be changed in place."""
-        return self._injector.rates
-
-    @property
-    def settings(self) -> Characters:
-        """How its characters look at the start of a session."""
-        return self._settings
 
     def hear(self, frame: bytes, now_ns: int) -> Reply | None:
         """Answer a sign-on with the identification and, within 1.5 s of that, an option with the readout."""
@@ -153,7 +141,7 @@ class IecMeter:
         if option[0] != "0" or option[2] != "0" or baud is None or baud in self.deaf_at:
             return None
         self.readouts.append(baud)
-        t = max(0, now_ns - self._began_ns) / _NS
+        t = self.time_s(now_ns)
         clock = "" if self.wall is None else self.wall(now_ns).strftime("0.9.1(%H%M%S)\r\n0.9.2(%y%m%d)\r\n")
         body = self.texts + clock + "".join(cell.sent(t) for cell in self.cells) + "!\r\n"
         held = tuple((cell.name, cell.shown(t)) for cell in self.cells)

@@ -13,10 +13,10 @@ from typing import Final
 from hil.characters import Characters
 from hil.faults import Fault, Injector
 from hil.sim.motion import load, wander
+from hil.sim.simulated import Simulated
 from hil.sim.wall import Wall
 from hil.wire import Reply
 
-_NS: Final = 1_000_000_000
 LINE: Final = Characters(baud=2400, parity="E")
 ACK: Final = b"\xe5"
 _SELECTED, _EVERY, _BROADCAST = 253, 254, 255
@@ -83,7 +83,7 @@ def taken_apart(wire: bytes) -> tuple[int, int, bytes] | None:
     return wire[4], wire[5], wire[6:-2]
 
 
-class MbusMeter:
+class MbusMeter(Simulated):
     """A meter on a ``hil.wire.Line``.
 
     Attributes:
@@ -112,6 +112,7 @@ class MbusMeter:
         wall: Wall | None = None,
     ) -> None:
         """Take addresses, content and the time at which the content's own time is 0."""
+        super().__init__(settings=settings, injector=Injector(seed, rates), began_ns=began_ns)
         self.primary = primary
         self.identity = identity
         self.telegrams = telegrams
@@ -121,28 +122,11 @@ class MbusMeter:
         self.error: int | None = None
         self.heard = 0
         self.resets = 0
-        self._began_ns = began_ns
         self._turnaround_ns = turnaround_ns
-        self._settings = settings
-        self._injector = Injector(seed, rates)
         self._access = 0
         self._at = 0
         self._last_bit: bool | None = None
         self._last: tuple[bytes, tuple[tuple[str, str], ...]] = (b"", ())
-
-    @property
-    def rates(self) -> dict[Fault, float]:
-        """Faults of its own; may be changed in place."""
-        return self._injector.rates
-
-    @property
-    def settings(self) -> Characters:
-        """How its characters look."""
-        return self._settings
-
-    def time_s(self, now_ns: int) -> float:
-        """Seconds of the content's time."""
-        return max(0, now_ns - self._began_ns) / _NS
 
     def hear(self, frame: bytes, now_ns: int) -> Reply | None:
         """Answer a frame; None if it is damaged, for another meter, a broadcast, or the meter is dead."""

@@ -12,9 +12,9 @@ from typing import Final
 from hil.characters import Characters
 from hil.faults import Fault, Injector
 from hil.sim.registers import BIT_TABLES, COILS, HOLDING, Image, RefusedRequestError
+from hil.sim.simulated import Simulated
 from hil.wire import Reply
 
-_NS: Final = 1_000_000_000
 _BROADCAST: Final = 0
 
 
@@ -91,7 +91,7 @@ def _write_many(image: Image, pdu: bytes) -> bytes:
     return pdu[:5]
 
 
-class RtuDevice:
+class RtuDevice(Simulated):
     """A Modbus RTU server on a ``hil.wire.Line``.
 
     Attributes:
@@ -117,29 +117,13 @@ class RtuDevice:
         seed: int = 0,
     ) -> None:
         """Take the address, the image and the time at which the image's own time is 0."""
+        super().__init__(settings=settings or Characters(), injector=Injector(seed, rates), began_ns=began_ns)
         self.unit = unit
         self.image = image
         self.turnaround_ns = turnaround_ns
         self.alive = alive
         self.heard = 0
         self.damaged = 0
-        self._settings = settings or Characters()
-        self._began_ns = began_ns
-        self._injector = Injector(seed, rates)
-
-    @property
-    def settings(self) -> Characters:
-        """How its characters look."""
-        return self._settings
-
-    @property
-    def rates(self) -> dict[Fault, float]:
-        """Faults of its own; may be changed in place."""
-        return self._injector.rates
-
-    def time_s(self, now_ns: int) -> float:
-        """Seconds of the image's time."""
-        return max(0, now_ns - self._began_ns) / _NS
 
     def hear(self, frame_: bytes, now_ns: int) -> Reply | None:
         """Answer a frame; None if it is damaged, a broadcast, for another unit, or the device is dead."""

@@ -13,6 +13,7 @@ from typing import Final
 from hil.characters import Characters
 from hil.faults import Fault, Injector
 from hil.sim.motion import wander
+from hil.sim.simulated import Simulated
 from hil.wire import Reply
 
 _NS: Final = 1_000_000_000
@@ -74,7 +75,7 @@ class _Measurement:
     lines: list[tuple[str, tuple[tuple[str, str], ...]]]
 
 
-class Sdi12Sensor:
+class Sdi12Sensor(Simulated):
     """A sensor on a ``hil.wire.Line``; a ``Speaker`` too, for its service request.
 
     Attributes:
@@ -107,6 +108,7 @@ class Sdi12Sensor:
         seed: int = 0,
     ) -> None:
         """Take the content and the time at which the content's own time is 0."""
+        super().__init__(settings=settings, injector=Injector(seed, rates), began_ns=began_ns)
         self.address = address
         self.identity = identity
         self.cells = cells
@@ -119,24 +121,11 @@ class Sdi12Sensor:
         self.wakes_s = 0.0
         self.heard = 0
         self.aborted = 0
-        self._began_ns = began_ns
         self._turnaround_ns = turnaround_ns
-        self._settings = settings
-        self._injector = Injector(seed, rates)
         self._wakes_ns = -_NEVER_NS
         self._awake_ns = -_NEVER_NS
         self._due_ns = _NEVER_NS
         self._last: _Measurement | None = None
-
-    @property
-    def rates(self) -> dict[Fault, float]:
-        """Faults of its own; may be changed in place."""
-        return self._injector.rates
-
-    @property
-    def settings(self) -> Characters:
-        """How its characters look."""
-        return self._settings
 
     @property
     def due_ns(self) -> int:
@@ -236,7 +225,7 @@ class Sdi12Sensor:
         self, cells: Sequence[Cell], at_ns: int, longest: int
     ) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
         """Give the answers to D0, D1, ...: as many values in each as fit (4.4)."""
-        t = max(0, at_ns - self._began_ns) / _NS
+        t = self.time_s(at_ns)
         lines: list[tuple[str, tuple[tuple[str, str], ...]]] = []
         text = ""
         held: tuple[tuple[str, str], ...] = ()

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from hil.characters import Characters
-from hil.faults import Fault, Injector
+from hil.faults import Injector
 from hil.sim.crc16 import x25
 from hil.sim.motion import load, wander
+from hil.sim.simulated import Simulated
 from hil.wire import Reply
 
 _NS: Final = 1_000_000_000
@@ -96,7 +97,7 @@ def transported(crc: Callable[[bytes], bytes], payload: bytes) -> bytes:
     return wire + crc(wire)
 
 
-class SmlMeter:
+class SmlMeter(Simulated):
     """A meter on a ``hil.wire.Line``; a ``Speaker``.
 
     Attributes:
@@ -123,6 +124,7 @@ class SmlMeter:
         settings: Characters = LINE,
     ) -> None:
         """Take the content, how often it sends (None: only when asked) and when its own time is 0."""
+        super().__init__(settings=settings, injector=Injector(0), began_ns=began_ns)
         self.server_id = server_id
         self.cells = cells
         self.alive = True
@@ -132,22 +134,9 @@ class SmlMeter:
         self.key = b""
         self.sent = 0
         self._crc = crc
-        self._began_ns = began_ns
         self._turnaround_ns = turnaround_ns
-        self._settings = settings
         self._every_ns = None if every_s is None else round(every_s * _NS)
         self._due_ns = _NEVER_NS if every_s is None else began_ns + round(first_s * _NS)
-        self._injector = Injector(0)
-
-    @property
-    def settings(self) -> Characters:
-        """How its characters look."""
-        return self._settings
-
-    @property
-    def rates(self) -> dict[Fault, float]:
-        """Faults of its own; may be changed in place."""
-        return self._injector.rates
 
     @property
     def heard(self) -> int:
@@ -189,7 +178,7 @@ class SmlMeter:
 
     def _reply(self, now_ns: int, delay_ns: int, asked: int | None = None) -> Reply:
         self.sent += 1
-        t = max(0, now_ns - self._began_ns) / _NS
+        t = self.time_s(now_ns)
         held = tuple((cell.name, shown) for cell in self.cells if (shown := cell.shown(t)) is not None)
         data = transported(self._crc, self.messages(t, 3 * self.sent + 1 if asked is None else asked))
         return Reply(data=data, delay_ns=delay_ns, fault=self._injector.pick(self.sent), held=held)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC
 
-from agent.block.record import Event, EventKind
+from agent.block.record import EventKind
 from agent.config import SiteDevice
 from agent.polling.claims import Life
 from agent.polling.heard import HeardDevice
 from agent.polling.polled import Wanted
 from agent.polling.recording import Recorder
 from agent.storing.stored import Pressure
-from drivers.batch import Batch
 from drivers.codec.modbus_rtu import encode
 from drivers.overhear import Overhearing
 from drivers.profile_load import builtin_roots, find_profile, load_profile
@@ -23,40 +21,13 @@ from drivers.protocols.modbus_listen import ModbusOverheard
 from drivers.quality import Quality
 from drivers.registry import listeners
 from hil.sim.dlt645 import frame
+from tests.agent.kept_sink import KeptSink
 
 S = 1_000_000_000
 PORT = "/dev/ttyUSB0"
 PROFILE = load_profile(find_profile("generic/xy-md02", builtin_roots()))
 BOTH, FIRST = encode(4, bytes.fromhex("0400010002")), encode(4, bytes.fromhex("040400EB0222"))
 ONE, REPLY = encode(4, bytes.fromhex("0400010001")), encode(4, bytes.fromhex("040200EB"))
-
-
-@dataclass(slots=True)
-class Sink:
-    """Keeps what would be stored."""
-
-    batches: list[Batch] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    identities: list[tuple[int, str]] = field(default_factory=list)
-    full: bool = False
-
-    def offer(self, batch: Batch) -> bool:
-        if self.full:
-            return False
-        self.batches.append(batch)
-        return True
-
-    def note(self, event: Event) -> None:
-        self.events.append(event)
-
-    def point_index(self, device: int, point: int) -> int | None:
-        return 10 * device + point
-
-    def identify(self, device: int, identity: str) -> None:
-        self.identities.append((device, identity))
-
-    def last_counts(self, device: int) -> Mapping[int, int] | None:  # noqa: ARG002
-        return {}
 
 
 @dataclass(slots=True)
@@ -74,7 +45,7 @@ class Rig:
     """A device and a line on which it is polled by another."""
 
     def __init__(self, every_s: float = 1.0) -> None:
-        self.sink, self.clock = Sink(), Clock()
+        self.sink, self.clock = KeptSink(points=10), Clock()
         site = SiteDevice(name="air", bus="shared", unit=4, profile=PROFILE, every_s=every_s)
         overheard = ModbusOverheard(PROFILE, "4", UTC)
         self.device = HeardDevice(Wanted(index=3, site=site), overheard, Recorder(self.sink, self.clock), 0)
@@ -188,7 +159,7 @@ def test_a_full_queue_is_counted_as_missed() -> None:
 
 def test_a_counter_that_runs_backwards_is_told_as_for_a_polled_device() -> None:
     profile = load_profile(find_profile("eastron/sdm120", builtin_roots()))
-    sink, clock = Sink(), Clock()
+    sink, clock = KeptSink(points=10), Clock()
     site = SiteDevice(name="meter", bus="shared", unit=1, profile=profile, every_s=1.0)
     overheard = ModbusOverheard(profile, "1", UTC)
     device = HeardDevice(Wanted(index=3, site=site), overheard, Recorder(sink, clock), 0)
@@ -210,7 +181,7 @@ def test_a_counter_that_runs_backwards_is_told_as_for_a_polled_device() -> None:
 
 def test_a_meter_that_is_exchanged_is_another_one_and_its_counters_begin_anew() -> None:
     profile = load_profile(find_profile("generic/dlt645-2007-single-phase", builtin_roots()))
-    sink, clock = Sink(), Clock()
+    sink, clock = KeptSink(points=10), Clock()
     site = SiteDevice(name="meter", bus="shared", unit=0, address="A" * 12, profile=profile, every_s=1.0)
     overheard = LISTENING["dlt645-2007"].overheard
     assert overheard is not None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Self
 
 import pytest
 
-from agent.block.record import Event, EventKind
+from agent.block.record import EventKind
 from agent.config import Bus, SiteDevice
 from agent.health import BusPhase
 from agent.polling.bus import BusPoller
@@ -36,6 +36,7 @@ from drivers.profile import (
 from drivers.quality import Quality
 from drivers.sources import Device, Read, Urgency
 from hil.virtualtime import VirtualClock, here, virtual
+from tests.agent.kept_sink import KeptSink
 
 S = 1_000_000_000
 
@@ -122,32 +123,8 @@ class Port:
         self.closed += 1
 
 
-@dataclass
-class Sink:
+class Sink(KeptSink):
     """What storage would get."""
-
-    batches: list[Batch] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    identities: list[tuple[int, str]] = field(default_factory=list)
-    before: dict[int, dict[int, int]] | None = None
-    full: bool = False
-
-    def offer(self, batch: Batch) -> bool:
-        if not self.full:
-            self.batches.append(batch)
-        return not self.full
-
-    def note(self, event: Event) -> None:
-        self.events.append(event)
-
-    def point_index(self, device: int, point: int) -> int | None:
-        return device * 100 + point
-
-    def identify(self, device: int, identity: str) -> None:
-        self.identities.append((device, identity))
-
-    def last_counts(self, device: int) -> dict[int, int] | None:
-        return None if self.before is None else self.before.get(device, {})
 
     def missed(self) -> list[tuple[object, ...]]:
         return [event.fields for event in self.events if event.kind == EventKind.MISSED_POLLS]
@@ -160,7 +137,7 @@ class Rig:
         self, *devices: Scripted, retry: int = 0, port: str = "/dev/ttyX", model: Profile | None = None
     ) -> None:
         self.clock = VirtualClock(here())
-        self.sink = Sink()
+        self.sink = Sink(before=None)
         self.port = Port(devices)
         self.wakeup = Wakeup(self.clock)
         model = model or profile()

@@ -36,6 +36,7 @@ from hil.sim.motion import still
 from hil.sim.registers import HOLDING, Held, Image
 from hil.virtualtime import VirtualClock, VirtualPause, here, virtual
 from hil.wire import Exchange, Line
+from tests.agent.kept_sink import KeptSink
 
 pytestmark = pytest.mark.bus
 
@@ -139,6 +140,7 @@ class Rig:
         line = Line(list(self.stations), settings=Characters(baud=9600), on_exchange=self.log.append)
         self.line = line
         self.port = BusPort(line, clock, len(self.stations))
+        sink = KeptSink(batches=self.batches, events=self.events, points=REGISTERS)
         wanted = [
             Wanted(index=n, site=SiteDevice(name=f"d{n}", bus="b", unit=n + 1, profile=PROFILE))
             for n in range(len(self.stations))
@@ -147,27 +149,11 @@ class Rig:
             Bus(name="b", port="/dev/ttyX"),
             wanted,
             self.port,
-            recorder=Recorder(self, clock),
+            recorder=Recorder(sink, clock),
             clock=clock,
             wakeup=Wakeup(clock),
             start_ns=clock.mono_ns(),
         )
-
-    def offer(self, batch: Batch) -> bool:
-        self.batches.append(batch)
-        return True
-
-    def note(self, event: Event) -> None:
-        self.events.append(event)
-
-    def point_index(self, device: int, point: int) -> int:
-        return device * REGISTERS + point
-
-    def identify(self, device: int, identity: str) -> None:
-        """Nobody here says who it is."""
-
-    def last_counts(self, device: int) -> dict[int, int] | None:  # noqa: ARG002 - there was nothing before
-        return {}
 
     def polls(self, first_s: float, last_s: float) -> dict[int, list[int]]:
         """Times of the answered requests between two times, by unit."""

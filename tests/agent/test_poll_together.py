@@ -10,7 +10,6 @@ from decimal import Decimal
 
 import pytest
 
-from agent.block.record import Event
 from agent.clock import SystemClock, TimerfdPause
 from agent.config import Bus, SiteDevice
 from agent.polling.bus import BusPoller
@@ -19,11 +18,11 @@ from agent.polling.opening import Profiles, RegistryPort
 from agent.polling.polled import Wanted
 from agent.polling.recording import Recorder
 from agent.polling.wakeup import Wakeup
-from drivers.batch import Batch
 from drivers.profile import Label, Limits, LineSettings, ModbusLocation, Point, Profile, Table
 from hil.sim.modbus import serve
 from hil.sim.motion import still
 from hil.sim.registers import HOLDING, Held, Image
+from tests.agent.kept_sink import KeptSink
 
 pytestmark = pytest.mark.bus
 
@@ -99,30 +98,8 @@ async def _exactly(reader: asyncio.StreamReader, size: int) -> bytes:
         return b""
 
 
-@dataclass
-class Sink:
-    batches: list[Batch] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-
-    def offer(self, batch: Batch) -> bool:
-        self.batches.append(batch)
-        return True
-
-    def note(self, event: Event) -> None:
-        self.events.append(event)
-
-    def point_index(self, device: int, point: int) -> int:
-        return device * BLOCKS + point
-
-    def identify(self, device: int, identity: str) -> None:
-        """Nobody here says who it is."""
-
-    def last_counts(self, device: int) -> dict[int, int] | None:  # noqa: ARG002 - there was nothing before
-        return {}
-
-
 @asynccontextmanager
-async def polled(server: Server, *pipelines: int) -> AsyncIterator[tuple[BusPoller, Sink]]:
+async def polled(server: Server, *pipelines: int) -> AsyncIterator[tuple[BusPoller, KeptSink]]:
     """Poll one device for each of ``pipelines`` behind one server, until the block ends."""
     listening = await asyncio.start_server(server.client, "127.0.0.1", 0)
     bus = Bus(name="b", port=f"tcp://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
@@ -138,7 +115,7 @@ async def polled(server: Server, *pipelines: int) -> AsyncIterator[tuple[BusPoll
         )
         for n, pipeline in enumerate(pipelines)
     ]
-    clock, pause, sink = SystemClock(), TimerfdPause(), Sink()
+    clock, pause, sink = SystemClock(), TimerfdPause(), KeptSink(points=BLOCKS)
     port = RegistryPort(bus, wanted, Profiles(), clock=clock, pause=pause)
     poller = BusPoller(
         bus, wanted, port, recorder=Recorder(sink, clock), clock=clock, wakeup=Wakeup(clock), start_ns=clock.mono_ns()

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from agent.block.record import Event
 from agent.config import Bus, SiteDevice
 from agent.polling.bus import BusPoller
 from agent.polling.polled import Wanted
@@ -35,6 +34,7 @@ from hil.sim.images import image_of
 from hil.sim.modbus import RtuDevice
 from hil.virtualtime import VirtualClock, VirtualPause, here, virtual
 from hil.wire import Exchange, Line, Station
+from tests.agent.kept_sink import KeptSink
 
 pytestmark = pytest.mark.bus
 
@@ -112,8 +112,9 @@ class Mixed:
             )
             for one in wanted
         ]  # fmt: skip
+        sink = KeptSink(batches=self.batches, points=1000)
         self.poller = BusPoller(
-            Bus(name="b", port="/dev/ttyX", line=MODBUS), wanted, self, recorder=Recorder(self, self.clock),
+            Bus(name="b", port="/dev/ttyX", line=MODBUS), wanted, self, recorder=Recorder(sink, self.clock),
             clock=self.clock, wakeup=Wakeup(self.clock), start_ns=self.clock.mono_ns(),
         )  # fmt: skip
 
@@ -122,22 +123,6 @@ class Mixed:
 
     async def aclose(self) -> None:
         await self.link.aclose()
-
-    def offer(self, batch: Batch) -> bool:
-        self.batches.append(batch)
-        return True
-
-    def note(self, event: Event) -> None:
-        """Events tell nothing here."""
-
-    def point_index(self, device: int, point: int) -> int:
-        return device * 1000 + point
-
-    def identify(self, device: int, identity: str) -> None:
-        """Identities tell nothing here."""
-
-    def last_counts(self, device: int) -> dict[int, int] | None:  # noqa: ARG002 - there was nothing before
-        return {}
 
     async def run(self, seconds: float) -> Measured:
         """Poll for so long and measure all but the first rounds."""

@@ -29,6 +29,7 @@ from drivers.registry import AnyLink, build_device
 from drivers.sources import Device
 from hil import virtualtime
 from hil.virtualtime import VirtualClock, here
+from tests.agent.kept_sink import KeptSink
 from tests.hil.fault_matrix.meters import METERS
 from tests.hil.fault_matrix.speaking import SPEAKING
 from tests.hil.fault_matrix.wires import CEILING_S, MODBUS, Wire
@@ -113,32 +114,17 @@ class World:
             )
             for unit in self.wire.members
         ]
+        sink = KeptSink(batches=self.batches, events=self.events, points=len(self.port.profile.points))
         self.poller = BusPoller(
             Bus(name="b", port=self.wire.port),
             wanted,
             self.port,
-            recorder=Recorder(self, self.clock),
+            recorder=Recorder(sink, self.clock),
             clock=self.clock,
             wakeup=Wakeup(self.clock),
             start_ns=self.clock.mono_ns(),
         )
         self.over_ns = 0
-
-    def offer(self, batch: Batch) -> bool:
-        self.batches.append(batch)
-        return True
-
-    def note(self, event: Event) -> None:
-        self.events.append(event)
-
-    def point_index(self, device: int, point: int) -> int:
-        return device * len(self.port.profile.points) + point
-
-    def identify(self, device: int, identity: str) -> None:
-        """Nobody here says who it is."""
-
-    def last_counts(self, device: int) -> dict[int, int] | None:  # noqa: ARG002 - there was nothing before
-        return {}
 
     async def until(self, condition: Callable[[], bool], patience_s: float) -> bool:
         """Wait for a condition; False if it does not come."""

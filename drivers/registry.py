@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, tzinfo
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from drivers.clock import Clock
 from drivers.decoded import FrameReader, RequestReader
@@ -17,10 +17,12 @@ from drivers.line_opening import tcp_address as tcp_address  # noqa: PLC0414
 from drivers.listening import FrameListener, Listening
 from drivers.profile import Framing, LineSettings, Profile
 from drivers.profile_fields import hint
-from drivers.scan.probe import Prober
-from drivers.scan.unasked import UnaskedProber
 from drivers.wire_protocol import AnyLink as AnyLink  # noqa: PLC0414 - callers find it here
 from drivers.wire_protocol import LinkedDevice, Placed, Secret, WireProtocol
+
+if TYPE_CHECKING:
+    from drivers.scan.probe import Prober
+    from drivers.scan.unasked import UnaskedProber
 
 _PROTOCOLS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     # name in a profile: module that has it in its PROTOCOLS, loaded when wanted; names for `decode` if others
@@ -77,7 +79,11 @@ def unasked_prober(only: tuple[str, ...] = ()) -> UnaskedProber | None:
     """Make what hears those who speak by themselves; None if no such protocol begins like one of ``only``."""
     chosen = [name for name in _PROTOCOLS if not only or name.startswith(only)]
     offered = {name: one for name in chosen if (one := find_protocol(name, name).unasked) is not None}
-    return UnaskedProber(offered, listeners) if offered else None
+    if not offered:
+        return None
+    from drivers.scan.unasked import UnaskedProber  # noqa: PLC0415 - a gateway that polls does not search
+
+    return UnaskedProber(offered, listeners)
 
 
 def scanned_protocols() -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from drivers.batch import Value
 from drivers.clock import Clock
@@ -15,9 +15,11 @@ from drivers.errors import LinkDownError, ProfileError
 from drivers.link_counters import LinkCounters
 from drivers.profile import Example, Framing, LineSettings, NamedLocation, Point, Profile
 from drivers.profile_fields import hint
-from drivers.scan.probe import Prober
-from drivers.scan.unasked import Unasked
 from drivers.sources import Device, Line
+
+if TYPE_CHECKING:  # a gateway that polls does not search
+    from drivers.scan.probe import Prober
+    from drivers.scan.unasked import Unasked
 
 
 class AnyLink(Line, Protocol):

@@ -7,10 +7,21 @@ order, and a meter need not answer in the order it was asked in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
-from drivers.codec.summed import START, WAKE, Asked, Shape, SummedReplyDecoder, SummedStreamDecoder, closed
+from drivers.codec.summed import (
+    FROM_METER,
+    REFUSED,
+    START,
+    WAKE,
+    Asked,
+    MeterFrame,
+    Shape,
+    SummedReplyDecoder,
+    SummedStreamDecoder,
+    closed,
+)
 
 LONGEST: Final = 13 + 255
 OVERHEAD: Final = 13
@@ -20,8 +31,6 @@ ANY: Final = "AAAAAAAAAAAAAA"
 """Whoever is there answers; fit for a single meter on the line."""
 ANY_TYPE: Final = 0xAA
 
-FROM_METER: Final = 0x80
-REFUSED: Final = 0x40
 FUNCTION: Final = 0x3F
 
 READ_DATA: Final = 0x01
@@ -33,32 +42,14 @@ CLOCK_IDENTIFIER: Final = "A015"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cjt188Frame:
-    """One frame with a right sum.
+class Cjt188Frame(MeterFrame):
+    """One frame with a right sum; its address has fourteen digits.
 
     Attributes:
         type: kind of meter, 0x10 to 0x1F water, 0x20 to 0x2F heat, 0x30 to 0x3F gas.
-        address: fourteen digits, high ones first; hexadecimal, since wildcards are.
-        control: the control byte.
-        data: what it carries, in wire order.
-        raw: as on the wire, wake-up bytes too; two frames that differ in it alone are equal.
     """
 
     type: int
-    address: str
-    control: int
-    data: bytes
-    raw: bytes = field(compare=False)
-
-    @property
-    def is_reply(self) -> bool:
-        """Whether a meter sent it."""
-        return bool(self.control & FROM_METER)
-
-    @property
-    def is_refusal(self) -> bool:
-        """Whether the meter said no."""
-        return bool(self.control & FROM_METER and self.control & REFUSED)
 
     @property
     def function(self) -> int:

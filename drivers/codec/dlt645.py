@@ -6,11 +6,22 @@ are written as on the plate, twelve digits, high ones first; AA stands for any t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from drivers.codec.summed import START, WAKE, Asked, Shape, SummedReplyDecoder, SummedStreamDecoder, closed
+from drivers.codec.summed import (
+    FROM_METER,
+    REFUSED,
+    START,
+    WAKE,
+    Asked,
+    MeterFrame,
+    Shape,
+    SummedReplyDecoder,
+    SummedStreamDecoder,
+    closed,
+)
 
 LONGEST: Final = 12 + 255
 OVERHEAD: Final = 12
@@ -21,8 +32,6 @@ ANY: Final = "AAAAAAAAAAAA"
 EVERYBODY: Final = "999999999999"
 """Everybody listens, nobody answers."""
 
-FROM_METER: Final = 0x80
-REFUSED: Final = 0x40
 MORE: Final = 0x20
 FUNCTION: Final = 0x1F
 
@@ -61,30 +70,8 @@ FREEZE: Final = 0x16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dlt645Frame:
-    """One frame with a right sum.
-
-    Attributes:
-        address: twelve digits, high ones first; hexadecimal, since wildcards and odd meters are.
-        control: the control byte.
-        data: what it carries, 33 hex taken off, in wire order.
-        raw: as on the wire, wake-up bytes too; two frames that differ in it alone are equal.
-    """
-
-    address: str
-    control: int
-    data: bytes
-    raw: bytes = field(compare=False)
-
-    @property
-    def is_reply(self) -> bool:
-        """Whether a meter sent it."""
-        return bool(self.control & FROM_METER)
-
-    @property
-    def is_refusal(self) -> bool:
-        """Whether the meter said no."""
-        return bool(self.control & FROM_METER and self.control & REFUSED)
+class Dlt645Frame(MeterFrame):
+    """One frame with a right sum; its address has twelve digits, and 33 hex are taken off its data."""
 
     @property
     def more_follows(self) -> bool:

@@ -9,7 +9,7 @@ again at the very next byte: a start byte may stand anywhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from drivers.codec.framing import Frame, Noise, NoiseReason, cut_noise, cut_overheard, is_glitch
@@ -21,6 +21,37 @@ END: Final = 0x16
 WAKE: Final = 0xFE
 MOST_WAKES: Final = 32
 """Wake-up bytes that are taken for a part of the frame; 13 have been seen."""
+
+
+FROM_METER: Final = 0x80
+REFUSED: Final = 0x40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterFrame:
+    """What frames of both protocols carry.
+
+    Attributes:
+        address: digits, high ones first; hexadecimal, since wildcards and odd meters are.
+        control: the control byte.
+        data: what it carries, in wire order, as the protocol means it.
+        raw: as on the wire, wake-up bytes too; two frames that differ in it alone are equal.
+    """
+
+    address: str
+    control: int
+    data: bytes
+    raw: bytes = field(compare=False)
+
+    @property
+    def is_reply(self) -> bool:
+        """Whether a meter sent it."""
+        return bool(self.control & FROM_METER)
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the meter said no."""
+        return bool(self.control & FROM_METER and self.control & REFUSED)
 
 
 def check_sum(body: bytes) -> int:

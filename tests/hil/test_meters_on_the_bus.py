@@ -365,7 +365,7 @@ async def test_a_meter_that_counts_its_own_serial_numbers_is_read_when_the_profi
 async def test_a_late_reply_is_told_from_that_to_the_next_question_by_its_serial_number(seed: int) -> None:
     late = FaultSizes(late_ns=(1_200_000_000, 1_900_000_000))
     bench = Bench([water()], Injector(seed, rates={Fault.LATE: 0.5}, sizes=late))
-    for _ in range(20):
+    for _ in range(60):
         await bench.poll_all()
     assert bench.line.injector.happened[Fault.LATE] > 2
     assert bench.good > 2

@@ -92,6 +92,15 @@ def assert_all_arrived(site: Site) -> None:
     assert ledger.missing <= 98 * 2  # what was sealed at the very end may wait for the next start
 
 
+def assert_nothing_has_left(site: Site) -> None:
+    # The agent goes on sealing while it is asked: what it holds lies between the two counts of what it committed.
+    before = committed_blocks(site.stage.outbox_db)
+    held = pending_blocks(site.stage.site)
+    after = committed_blocks(site.stage.outbox_db)
+    assert held is not None, site.stage.agent.last_words()
+    assert 0 < before <= held <= after
+
+
 def test_a_publish_that_the_brokers_rules_refuse(
     make_broker: Callable[..., Broker], make_site: Callable[[Broker], Site]
 ) -> None:
@@ -101,7 +110,7 @@ def test_a_publish_that_the_brokers_rules_refuse(
     site.write(broker.url)
     site.stage.start_agent()
     assert_says(site, "uplink-publish-denied")
-    assert committed_blocks(site.stage.outbox_db) == pending_blocks(site.stage.site)
+    assert_nothing_has_left(site)
     broker.allow("topic readwrite tidegate/#")
     assert_all_arrived(site)
 
@@ -151,4 +160,4 @@ def test_an_expired_client_certificate_is_named_with_its_date(
     site.stage.start_agent()
     assert_says(site, "uplink-certificate-expired")
     assert dt.datetime.now(dt.UTC).strftime("%Y-%m-") in site.sentences()  # noqa: TID251
-    assert committed_blocks(site.stage.outbox_db) == pending_blocks(site.stage.site)
+    assert_nothing_has_left(site)

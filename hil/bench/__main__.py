@@ -208,7 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     died.add_argument("--one-by-one", action="store_true", help="not side by side: 12 minutes instead of 2.5")
     lines.add_argument("--seconds", type=float, default=5.0, help="of one run")
     lines.add_argument("--runs", type=int, default=3)
-    lines.add_argument("--tmodbus-python", help="interpreter (3.12 or later) that has tmodbus and serialx")
+    lines.add_argument("--tmodbus-python", help="has tmodbus and serialx; else that of deploy/foreign-tmodbus")
     for verb in (pipe, feed, died, lines, start, adapter.add_verb(verbs), mixed.add_verb(verbs)):
         verb.add_argument("--json", action="store_true", help="one object on standard output")
     return parser

@@ -25,7 +25,10 @@ _CLIENTS: Final = Path(__file__).with_name("clients")
 _NS: Final = 1_000_000_000
 ROWS: Final = ((9600, 60, 0.99), (19200, 60, 0.99), (115200, 10, 0.93))
 """Speed, registers a read, share of the limit that ours has to reach."""
-TMODBUS_NOTE: Final = "tmodbus needs Python 3.12: name an interpreter that has it and serialx with --tmodbus-python"
+_TMODBUS_PYTHON: Final = Path(__file__).parents[2] / ".venv-tmodbus/bin/python"
+TMODBUS_NOTE: Final = (
+    "tmodbus has no row, it needs Python 3.12 and an environment of its own: type deploy/foreign-tmodbus"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,7 @@ def clients(tmodbus_python: str | None) -> tuple[list[Client], list[str]]:
             notes.append(f"{name} is not installed: pip install {name}")
         else:
             found.append(Client(name=name, words=(sys.executable, "-P", "-m", f"hil.bench.clients.with_{name}")))
-    python = tmodbus_python or (sys.executable if importlib.util.find_spec("tmodbus") else None)
+    python = tmodbus_python or (str(_TMODBUS_PYTHON) if _TMODBUS_PYTHON.exists() else None)
     if python is None:
         notes.append(TMODBUS_NOTE)
     else:

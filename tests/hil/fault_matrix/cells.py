@@ -167,7 +167,8 @@ CELLS = (
         name="late",
         act=replies(Fault.LATE),
         counted=("late_replies", "bad_checksum", *NOISE),
-        also=dict.fromkeys(("iec62056-21", "sdi12"), ("no_reply",)),  # passes for the answer to the next of its kind
+        # what names nobody (an acknowledgement of M-Bus is one byte) passes for the answer to the next of its kind
+        also=dict.fromkeys(("iec62056-21", "mbus", "sdi12"), ("no_reply",)),
     ),
     Cell(
         name="later than any ceiling",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from agent.config import Bus
@@ -73,7 +74,7 @@ class ListeningBus:
     def stop(self) -> None:
         """Let ``run`` end."""
         self._stopping = True
-        if self._nap is not None:
+        if self._nap is not None and not self._nap.expired():  # one that is just over cannot be shortened any more
             self._nap.reschedule(0.0)
 
     def shed(self, pressure: Pressure) -> None:
@@ -188,11 +189,14 @@ class ListeningBus:
         self._look(now_ns, HeardDevice.count_down)
         pause_s = REOPEN_PAUSES_S[min(self._failures, len(REOPEN_PAUSES_S) - 1)]
         self._failures += 1
-        try:
-            async with asyncio.timeout(pause_s) as self._nap:
-                await asyncio.get_running_loop().create_future()
-        except TimeoutError:
-            self._nap = None
+        if self._stopping:
+            return
+        with suppress(TimeoutError):
+            try:
+                async with asyncio.timeout(pause_s) as self._nap:
+                    await asyncio.get_running_loop().create_future()
+            finally:
+                self._nap = None
 
     def _set_phase(self, phase: BusPhase) -> None:
         if phase is not self._phase:

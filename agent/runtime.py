@@ -182,10 +182,7 @@ class Agent:
         try:
             await self._storage.flush()
         except StorageError as error:
-            _log.error("what was read last is not stored: %s", error)
-        left = self._storage.status()
-        if left.waiting_readings:
-            _log.error("%d readings are not stored: %s", left.waiting_readings, left.fault)
+            _log.error("%d readings are not stored: %s", self._storage.status().waiting_readings, error)
         for _ in range(round(PUBLISH_PATIENCE_S / PUBLISH_LOOK_S)):
             if not self._owes():
                 break

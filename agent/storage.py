@@ -138,13 +138,17 @@ class StoragePort(Handover):
         """Seal and commit what was handed over and tell ``on_sealed``; receipts can still come in afterwards.
 
         Raises:
-            StorageError: the disk refuses, or storage has ended.
+            StorageError: not everything is on the disk (it refuses, or a key does; what waits is tried again), or
+                storage has ended.
         """
 
         def seal(desk: Desk) -> None:
             self._drain(desk, self._now_ms(), flush=True)
-            self._deliver(desk.flush())
+            flushed = desk.flush()
+            self._deliver(flushed.blocks)
             self._look(desk)
+            if flushed.fault is not None:
+                raise StorageError(flushed.fault.text)
 
         await self._ask(seal)
 

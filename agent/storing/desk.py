@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from agent.block import events
@@ -42,6 +42,14 @@ _DISK_RETRY_MS: Final = 2_000
 _TEXT: Final = 60
 _COMMIT_BYTES: Final = 8_192
 """What one commit writes beside its blocks; used where the kernel does not count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flushed:
+    """What a flush stored, and why not everything if something still waits for the disk or a key."""
+
+    blocks: tuple[StoredBlock, ...]
+    fault: Fault | None
 
 
 class Desk:
@@ -119,18 +127,18 @@ class Desk:
             return ()
         return self._commit(now_ms)
 
-    def flush(self) -> tuple[StoredBlock, ...]:
+    def flush(self) -> Flushed:
         """Seal and commit what waits, as far as the disk lets it; no heartbeat if nothing does."""
         stored: list[StoredBlock] = []
         if self._committing.retry_ms is not None:
             stored += self.turn(flush=True)
         if self._committing.retry_ms is None and (self._rules.opening or not self.intake.empty()):
             stored += self.turn(flush=True)
-        return tuple(stored)
+        return Flushed(blocks=tuple(stored), fault=self._in_the_way())
 
     def finish(self) -> tuple[StoredBlock, ...]:
         """Seal and commit what waits and mark the stop as clean, as far as the disk lets it."""
-        stored = self.flush()
+        stored = self.flush().blocks
         last = self._outbox.last
         if self._committing.retry_ms is None and not self._committing.frozen and last is not None:
             self._committing.begin(Commit(state=((CLEAN_SEQ, last.seq),), destinations=self._custody.changes(())))
@@ -203,6 +211,12 @@ class Desk:
             destinations=tuple(self._custody.status()),
             exchanged=self.intake.exchanged,
         )
+
+    def _in_the_way(self) -> Fault | None:
+        """What kept the last turn from storing everything; a fault that is over, or of something else, is none."""
+        if self._committing.retry_ms is None and not self._rules.opening and self.intake.empty():
+            return None
+        return self._committing.fault or self._disk_fault or (None if self._epoch_open else self._fault)
 
     def _now_ms(self) -> int:
         return self._clock.mono_ns() // 1_000_000

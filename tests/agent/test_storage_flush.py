@@ -49,3 +49,27 @@ async def test_flushed_readings_are_told_and_receipted_before_the_end(
     again.start()
     assert again.status().destinations[0].receipted == (told[-1].epoch, told[-1].number)
     await again.close()
+
+
+@pytest.mark.parametrize("kind", [Storage, InlineStorage])
+async def test_a_flush_that_the_disk_refuses_says_so_and_what_it_was_to_store_comes_when_the_disk_is_back(
+    tmp_path: Path, kind: type[StoragePort]
+) -> None:
+    bench = Bench(tmp_path, rules=BlockRules(max_age_s=3600))
+    clock = SystemClock()
+    storage = kind(bench.settings, bench.keys, clock)
+    storage.register(DEVICES)
+    storage.start()
+    assert storage.offer(batch(clock.mono_ns() // 1_000_000))
+    await storage.flush()
+    (tmp_path / "outbox.db").rename(tmp_path / "away.db")
+    assert storage.offer(batch(clock.mono_ns() // 1_000_000))
+    with pytest.raises(StorageError, match="not in its place"):
+        await storage.flush()
+    with pytest.raises(StorageError, match="not in its place"):
+        await storage.flush()
+    (tmp_path / "away.db").rename(tmp_path / "outbox.db")
+    await storage.flush()
+    await storage.close()
+    assert bench.verdict().proven
+    assert bench.verdict().chains[0].readings == 6

@@ -135,7 +135,11 @@ class Commands:
             await self._memory.remember(what)
         detail = "" if way is None else way.telegram
         self._note(EventKind.COMMAND_ACCEPTED, command, ask.device, _what(ask), who, detail)
-        await self._committed()
+        try:
+            await self._committed()
+        except StorageError:  # sealed when the disk is back: nobody may take it for done then
+            self._note(EventKind.COMMAND_RESULT, command, Outcome.NOT_DONE.value, "not sent", ask.device, _what(ask))
+            raise
         if way is not None:
             answer = await self._set_clock(target, way, credentials)
         else:

@@ -173,6 +173,9 @@ async def test_what_cannot_be_recorded_is_not_done(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         await rig.commands.carry_out(AskCarryOut(ticket=found.ticket, password=PASSWORD), "uid 1")
     assert rig.meter.sent == []
+    accepted, result = rig.events  # sealed when the disk is back
+    assert (accepted.kind, result.kind) == (EventKind.COMMAND_ACCEPTED, EventKind.COMMAND_RESULT)
+    assert result.fields[:3] == (accepted.fields[0], "not-done", "not sent")
     nowhere = Rig(tmp_path / "missing", "generic/cjt188-water-valve")
     with pytest.raises(StorageError):  # when a valve was moved has to be kept too
         await nowhere.go(AskPrepare(device="m", control="valve.command", word="close"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from agent.cli.exit_codes import ExitCode
 from agent.cli.output import Answer
 from agent.cli.session import Session
@@ -15,6 +17,7 @@ _HELP = N_("""Run the gateway: poll the devices, seal their readings, keep them,
 Stops in order on SIGTERM or Ctrl-C: what was read is sealed and stored. SIGHUP reads the site file again. The log
 goes to standard error.
 """)
+_log = logging.getLogger(__name__)
 
 
 @verb("run", help=_HELP)
@@ -40,9 +43,11 @@ def command(session: Session) -> Answer:
     try:
         serve(check.site, session.load_site)
     except ExceptionGroup as group:
-        known = group.subgroup(AgentError)
+        known, others = group.split(AgentError)
         if known is None:
             raise
+        if others is not None:
+            _log.error("what else went wrong", exc_info=others)
         return refusal(_first(known))
     return Answer()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import subprocess
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 
 import agent.__main__
 import agent.cli.version
+import agent.runtime
 from agent.cli.exit_codes import OF_CODE, ExitCode, of_code
+from agent.errors import StorageError
 from agent.messages import knows
 from tests.agent.cli.commands import ROOT, Command, Process
 
@@ -127,6 +130,46 @@ def test_the_traceback_is_there_for_who_asks(
     monkeypatch.setenv("TIDEGATE_DEBUG", "1")
     assert crashing(monkeypatch, "version", "--lang", "en") == 70
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["run", "collect"])
+def test_a_service_leaves_the_traceback_in_its_log(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def crash_in_a_task(*_words: object, **_options: object) -> None:
+        try:
+            crash()
+        except ZeroDivisionError as error:
+            raise ExceptionGroup("unhandled errors in a TaskGroup", [ExceptionGroup("inner", [error])]) from None
+
+    monkeypatch.delenv("TIDEGATE_DEBUG", raising=False)
+    command = importlib.import_module(f"agent.cli.{verb}").command
+    monkeypatch.setattr(command, "callback", crash_in_a_task)
+    needed = ("--broker", "mqtt://x", "--db", "x", "--trust", "x") if verb == "collect" else ()
+    monkeypatch.setattr("sys.argv", ["tidegate", "--lang", "en", "--site", "elsewhere.toml", verb, *needed])
+    with pytest.raises(SystemExit) as ended:
+        agent.__main__.main()
+    err = capsys.readouterr().err
+    assert ended.value.code == 70
+    assert "Traceback" in err
+    sentence = next(line for line in err.splitlines() if "A fault of this program" in line)
+    assert "ZeroDivisionError: seven" in sentence, "the error of the task, not of the group"
+    assert Path(__file__).name in sentence
+
+
+def test_what_else_went_wrong_is_in_the_log_beside_why_the_agent_ended(
+    tidegate: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = tmp_path / "site.toml"
+    assert tidegate("--site", site, "init", "--name", "x", "--state-dir", tmp_path / "state", "--yes").code == 0
+
+    def end(*_words: object) -> None:
+        raise ExceptionGroup("tasks", [ZeroDivisionError("seven"), StorageError("the disk is full")])
+
+    monkeypatch.setattr(agent.runtime, "serve", end)
+    said = tidegate("--site", site, "run")
+    assert "the disk is full" in said.err
+    assert "ZeroDivisionError: seven" in caplog.text
 
 
 def test_colours_are_for_terminals_only(tidegate: Command) -> None:

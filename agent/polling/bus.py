@@ -85,7 +85,7 @@ class BusPoller:
                 else:
                     await self._session()
         finally:
-            self._polling.hold(MissReason.LINK_DOWN, LinkDownError(f"{self.bus.port}: the agent stops"))
+            self._polling.hold(MissReason.LINK_DOWN, self._ended())
             self._polling.report(everything=True)
             if self._loan is not None and not self._loan.granted.done():
                 self._loan.granted.set_exception(BusLentError("the agent stops"))
@@ -102,8 +102,10 @@ class BusPoller:
 
         Raises:
             BusLentError: the bus is lent.
-            LinkDownError: the port is gone.
+            LinkDownError: the port is gone, or this has ended: a new site file may have put another in its place.
         """
+        if self._stopping:
+            raise self._ended()
         if self._loan is not None:
             raise BusLentError(f"bus {self.bus.name} is lent to another technician")
         if self._fault is not None:
@@ -116,8 +118,10 @@ class BusPoller:
         """Close the port and keep off the bus for ``seconds`` or until ``take_back``; returns when it is free.
 
         Raises:
-            BusLentError: somebody has it already.
+            BusLentError: somebody has it already, or this has ended.
         """
+        if self._stopping:
+            raise BusLentError("the agent stops")
         if self._loan is not None:
             raise BusLentError(f"bus {self.bus.name} is lent to another technician")
         until_ns = self._clock.mono_ns() + round(seconds * 1e9)
@@ -224,6 +228,9 @@ class BusPoller:
         if self._loan is loan:
             self._loan = None
         self._set_phase(BusPhase.OPENING)
+
+    def _ended(self) -> LinkDownError:
+        return LinkDownError(f"{self.bus.port}: the agent stops")
 
     def _set_phase(self, phase: BusPhase) -> None:
         if phase is not self._phase:

@@ -377,6 +377,17 @@ async def test_a_question_to_a_bus_that_is_down_fails_at_once_with_the_reason() 
 
 
 @virtual
+async def test_nobody_waits_for_ever_for_a_bus_that_has_ended() -> None:
+    async with Rig(Scripted(0, [read(0)], alive)) as rig:
+        await asyncio.sleep(1)
+    async with asyncio.timeout(60):
+        with pytest.raises(LinkDownError, match="stops"):
+            await rig.poller.ask(Urgency.COMMAND, 0, lambda one: one.probe())
+        with pytest.raises(BusLentError, match="stops"):
+            await rig.poller.lend(1)
+
+
+@virtual
 async def test_a_lent_bus_has_a_closed_port_and_comes_back_by_itself() -> None:
     device = Scripted(0, [read(0)], alive)
     async with Rig(device) as rig:

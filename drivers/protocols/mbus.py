@@ -4,13 +4,13 @@ A readout gives everything that the meter sends, in one telegram or several. A m
 as the frame count bit stays the same, which is right for a retry and stale for a new reading: so each readout that
 does not follow a good one begins with SND_NKE, after which the meter starts anew. Not every meter starts anew when it
 is selected by its secondary address: the bit turns from one readout to the next there too, and after a failure the
-meter is selected, reset and selected again.
+meter is selected, reset and selected again. It need not answer that reset, so without an answer it may have missed it:
+then a first readout, which may begin with an old telegram, is thrown away, and the one after it is taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -77,6 +77,7 @@ class MbusDevice:
         self._reads = tuple(planned.read for planned in self._planned.values())
         self._count_bit = False
         self._in_step = False
+        self._reset_heard = True
 
     @property
     def reads(self) -> Sequence[Read]:
@@ -126,6 +127,15 @@ class MbusDevice:
         if not self._in_step or self._meter is not None:
             await self._begin()
         self._in_step = False
+        if not self._reset_heard:
+            await self._telegrams()
+            self._reset_heard = True
+        told = await self._telegrams()
+        self._in_step = True
+        return told
+
+    async def _telegrams(self) -> tuple[dict[str, Quantity], int]:
+        """Ask until the meter has no more; give what ``_readout`` does."""
         said: dict[str, Quantity] = {}
         seen: dict[str, int] = {}
         self._raws.clear()
@@ -141,7 +151,6 @@ class MbusDevice:
                 raise FrameError(f"{self._where}: {error.detail}", frame.raw) from error
             said, self._raws = told | said, dict.fromkeys(told, frame.raw) | self._raws
             if not _more(frame):
-                self._in_step = True
                 return said, began_ms
         raise FrameError(f"{self._where} does not come to the end of its telegrams")
 
@@ -164,8 +173,11 @@ class MbusDevice:
         if self._meter is None:
             await self._ask(request, _ACK_BYTES)
             return
-        with suppress(NoReplyError):
+        try:
             await self._ask(request, _ACK_BYTES)
+            self._reset_heard = True
+        except NoReplyError:
+            self._reset_heard = False
         await self._select(self._meter)
 
     async def _data(self) -> MbusFrame:

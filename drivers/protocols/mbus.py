@@ -4,8 +4,8 @@ A readout gives everything that the meter sends, in one telegram or several. A m
 as the frame count bit stays the same, which is right for a retry and stale for a new reading: so each readout that
 does not follow a good one begins with SND_NKE, after which the meter starts anew. Not every meter starts anew when it
 is selected by its secondary address: the bit turns from one readout to the next there too, and after a failure the
-meter is selected, reset and selected again. It need not answer that reset, so without an answer it may have missed it:
-then a first readout, which may begin with an old telegram, is thrown away, and the one after it is taken.
+meter is selected, reset and selected again. It need not answer that reset, so without an answer it may have missed
+it: then a first readout, which may begin with an old telegram, is thrown away, and the one after it is taken.
 """
 
 from __future__ import annotations

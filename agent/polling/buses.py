@@ -63,6 +63,7 @@ class Buses:
         self._devices: list[SiteDevice] = []
         self._running: dict[str, _Running] = {}
         self._stopped = False
+        self._changing = asyncio.Lock()  # what one change has stopped is not for the next one to start
         self.wakeup = Wakeup(clock)
 
     def register(self, site: Site) -> None:
@@ -78,21 +79,23 @@ class Buses:
 
     async def change(self, site: Site) -> ReloadAnswer:
         """Stop what is gone or different, start what is new or different; the rest is not touched."""
-        buses = {bus.name: bus for bus in site.buses}
-        removed = [name for name in self._running if name not in buses]
-        restarted = [name for name, bus in buses.items() if self._differs(site, bus)]
-        await self._stop([*removed, *restarted])
-        known = set(self._devices)
-        self._devices += [device for device in site.devices if device not in known]
-        self._register(tuple(self._devices))
-        for name in restarted:
-            self._start(buses[name], self._wanted(site, buses[name]))
+        async with self._changing:
+            buses = {bus.name: bus for bus in site.buses}
+            removed = [name for name in self._running if name not in buses]
+            restarted = [name for name, bus in buses.items() if self._differs(site, bus)]
+            await self._stop([*removed, *restarted])
+            known = set(self._devices)
+            self._devices += [device for device in site.devices if device not in known]
+            self._register(tuple(self._devices))
+            for name in restarted:
+                self._start(buses[name], self._wanted(site, buses[name]))
         return ReloadAnswer(restarted=tuple(restarted), removed=tuple(removed))
 
     async def stop(self) -> None:
         """Let every bus finish its exchange; one that does not is cut off. Nothing starts afterwards."""
         self._stopped = True
-        await self._stop(list(self._running))
+        async with self._changing:
+            await self._stop(list(self._running))
         self.wakeup.close()
 
     def shed(self, pressure: Pressure) -> None:

@@ -50,8 +50,9 @@ def no_ear(bus: Bus, wanted: Sequence[Wanted]) -> Ear:
 @asynccontextmanager
 async def running(ports: Ports) -> AsyncIterator[Buses]:
     clock = VirtualClock(here())
+    devices: list[SiteDevice] = []
     buses = Buses(
-        register=[].extend,
+        register=devices.extend,
         make_port=ports.make,
         make_ear=no_ear,
         recorder=Recorder(KeptSink(), clock),

@@ -59,6 +59,8 @@ async def connect(host: str, port: int, *, timeout_s: float) -> socket.socket:
         ) from None
     except socket.gaierror as error:
         raise LinkDownError(f"{where}: the name {host} is not known ({error.strerror})") from error
+    except ValueError as error:  # it can be no name: two dots in a row, a label that is too long
+        raise LinkDownError(f"{where}: the name {host} is not known (it can be none)") from error
     except OSError as error:
         raise LinkDownError(
             f"{where}: no connection ({os.strerror(error.errno) if error.errno else error})"

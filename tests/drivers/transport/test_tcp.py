@@ -43,6 +43,12 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+@pytest.mark.parametrize("host", ["192.168..5", "a" * 64])
+async def test_what_can_be_no_name_at_all_is_told_like_one_that_is_not_known(host: str) -> None:
+    with pytest.raises(LinkDownError, match="is not known"):
+        await open_tcp(host, 502)
+
+
 async def test_each_failure_to_connect_has_its_sentence() -> None:
     before = descriptors()
     with socket.socket() as held:

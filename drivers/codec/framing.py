@@ -6,10 +6,11 @@ number; ``conformance.check_codec`` checks that.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 
 class NoiseReason(Enum):
@@ -97,6 +98,31 @@ class ReplyDecoder(Decoder[F_co], Protocol[F_co]):
     def fresh(self) -> ReplyDecoder[F_co]:
         """Make an empty decoder for the reply to the same request."""
         ...
+
+
+class BufferingDecoder(ABC, Generic[F]):
+    """A decoder that keeps what came in one buffer and looks through it whenever more comes."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held back."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> Iterator[F | Noise]:
+        """Give all that ``data`` completes. Never raises on any input."""
+        self._buffer += data
+        yield from self._scan(last=False)
+
+    def flush(self) -> Iterator[F | Noise]:
+        """Give what is held back: frames behind a false start, and noise."""
+        yield from self._scan(last=True)
+
+    @abstractmethod
+    def _scan(self, *, last: bool) -> Iterator[F | Noise]:
+        """Take out of the buffer what is decided, in wire order; all of it if ``last``, since nothing more comes."""
 
 
 GLITCH_BYTES = frozenset(b"\x00\xfe\xff")

@@ -16,7 +16,7 @@ from operator import xor
 from typing import Final
 
 from drivers.codec.checksum import crc16_arc
-from drivers.codec.framing import Noise, NoiseReason, cut_noise
+from drivers.codec.framing import BufferingDecoder, Noise, NoiseReason, cut_noise
 from drivers.codec.seven_bit import BAD, EVEN, PLAIN, with_parity
 
 LONGEST: Final = 16384  # bytes of a readout: a year of stored values
@@ -112,7 +112,7 @@ class _Pending:
 _Found = IecFrame | _Pending | NoiseReason
 
 
-class IecDecoder:
+class IecDecoder(BufferingDecoder[IecFrame]):
     """Finds messages of the kinds that are waited for; all else is noise.
 
     Args:
@@ -124,27 +124,13 @@ class IecDecoder:
         self._kinds = kinds
         self._longest = longest
         self._long = bytes((SOH, STX, 0x80 | SOH, 0x80 | STX)) + (b"/\xaf" if Kind.TELEGRAM in kinds else b"")
-        self._buffer = bytearray()
+        super().__init__()
         self._missing = 0
-
-    @property
-    def buffered(self) -> int:
-        """Bytes held back."""
-        return len(self._buffer)
 
     @property
     def missing(self) -> int:
         """Bytes without which the message that has begun cannot be whole."""
         return self._missing
-
-    def feed(self, data: bytes) -> Iterator[IecFrame | Noise]:
-        """Give all that ``data`` completes. Never raises on any input."""
-        self._buffer += data
-        yield from self._scan(last=False)
-
-    def flush(self) -> Iterator[IecFrame | Noise]:
-        """Give what is held back."""
-        yield from self._scan(last=True)
 
     def _scan(self, *, last: bool) -> Iterator[IecFrame | Noise]:
         at = self._missing = 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from drivers.codec.framing import Noise, NoiseReason, is_glitch
+from drivers.codec.framing import BufferingDecoder, Noise, NoiseReason, is_glitch
 
 LONGEST: Final = 261  # bytes of a frame: 255 counted, four before, two behind
 MOST_DATA: Final = 252
@@ -149,35 +149,25 @@ def _frame(raw: bytes) -> MbusFrame | None:
     return MbusFrame(control=body[0], address=body[1], ci=body[2], data=body[3:], raw=raw)
 
 
-class MbusStreamDecoder:
+class MbusStreamDecoder(BufferingDecoder[MbusFrame]):
     """Finds frames of both directions, on a line that is listened to or in a capture.
 
     A false start may claim up to 261 bytes; ``flush`` at a silence sets the line free.
     """
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        super().__init__()
         self._torn = False  # garbage since the last frame: an E5 in it is a byte of something
         self._missing = 0
-
-    @property
-    def buffered(self) -> int:
-        """Bytes held back."""
-        return len(self._buffer)
 
     @property
     def missing(self) -> int:
         """Bytes without which the frame that has begun cannot be whole."""
         return self._missing
 
-    def feed(self, data: bytes) -> Iterator[MbusFrame | Noise]:
-        """Give all that ``data`` completes. Never raises on any input."""
-        self._buffer += data
-        yield from self._scan(last=False)
-
     def flush(self) -> Iterator[MbusFrame | Noise]:
         """Give what is held back."""
-        yield from self._scan(last=True)
+        yield from super().flush()
         self._torn = False
 
     def _scan(self, *, last: bool) -> Iterator[MbusFrame | Noise]:

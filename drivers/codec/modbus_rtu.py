@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drivers.codec.checksum import crc16_modbus, crc16_modbus_bytes
-from drivers.codec.framing import Noise, NoiseReason, cut_noise, cut_overheard, is_glitch
+from drivers.codec.framing import BufferingDecoder, Noise, NoiseReason, cut_noise, cut_overheard, is_glitch
 from drivers.codec.modbus_pdu import EXCEPTION_FLAG, is_read, payload_bytes, reply_bytes
 
 LONGEST: Final = 256  # bytes of a frame (2.5.1.1)
@@ -45,7 +45,7 @@ def _frame(raw: bytes) -> RtuFrame:
     return RtuFrame(unit=raw[0], pdu=raw[1:-2], raw=raw)
 
 
-class RtuReplyDecoder:
+class RtuReplyDecoder(BufferingDecoder[RtuFrame]):
     """Finds the reply to one request among whatever the line brings.
 
     Noise before the reply comes with the reply or with the flush, sorted by what it is. When all that came is a reply
@@ -69,7 +69,7 @@ class RtuReplyDecoder:
         else:  # 5, 6, 15, 16 and 22 repeat what they wrote; the rest shows its function only
             self._prefix = request[:6] if pdu[:1] in (b"\x05", b"\x06", b"\x0f", b"\x10", b"\x16") else request[:2]
         self._refusal = bytes((request[0], request[1] | EXCEPTION_FLAG))
-        self._buffer = bytearray()
+        super().__init__()
         self._missing = 0
 
     @property
@@ -88,11 +88,6 @@ class RtuReplyDecoder:
         return self._prefix
 
     @property
-    def buffered(self) -> int:
-        """Bytes held back."""
-        return len(self._buffer)
-
-    @property
     def missing(self) -> int:
         """Bytes without which the reply that has begun cannot be whole."""
         return self._missing
@@ -100,15 +95,6 @@ class RtuReplyDecoder:
     def fresh(self) -> RtuReplyDecoder:
         """Make an empty decoder for the same request."""
         return RtuReplyDecoder(self._request, self._told)
-
-    def feed(self, data: bytes) -> Iterator[RtuFrame | Noise]:
-        """Give all that ``data`` completes. Never raises on any input."""
-        self._buffer += data
-        yield from self._scan(last=False)
-
-    def flush(self) -> Iterator[RtuFrame | Noise]:
-        """Give what is left: a refusal behind something that looked like the beginning of a reply, and noise."""
-        yield from self._scan(last=True)
 
     def _scan(self, *, last: bool) -> Iterator[RtuFrame | Noise]:
         at = self._missing = 0
@@ -169,28 +155,11 @@ class RtuReplyDecoder:
         return NoiseReason.OTHER_REPLY if frame.unit == self._request[0] else NoiseReason.OTHER_UNIT
 
 
-class RtuStreamDecoder:
+class RtuStreamDecoder(BufferingDecoder[RtuFrame]):
     """Finds frames of both directions on a line that is only listened to, or in a capture.
 
     A false start may claim up to 256 bytes; ``flush`` at a silence sets the line free.
     """
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    @property
-    def buffered(self) -> int:
-        """Bytes held back."""
-        return len(self._buffer)
-
-    def feed(self, data: bytes) -> Iterator[RtuFrame | Noise]:
-        """Give all that ``data`` completes. Never raises on any input."""
-        self._buffer += data
-        yield from self._scan(last=False)
-
-    def flush(self) -> Iterator[RtuFrame | Noise]:
-        """Give what is held back."""
-        yield from self._scan(last=True)
 
     def _scan(self, *, last: bool) -> Iterator[RtuFrame | Noise]:
         at = 0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.codec.framing import Noise, NoiseReason
+from drivers.codec.framing import BufferingDecoder, Noise, NoiseReason
 from drivers.codec.modbus_pdu import EXCEPTION_FLAG, has_due_length
 
 HEADER: Final = struct.Struct(">HHHB")  # transaction, protocol 0, length of what follows it, unit
@@ -40,28 +40,11 @@ def encode(transaction: int, unit: int, pdu: bytes) -> bytes:
     return HEADER.pack(transaction, 0, len(pdu) + 1, unit) + pdu
 
 
-class TcpStreamDecoder:
+class TcpStreamDecoder(BufferingDecoder[TcpFrame]):
     """Finds frames of either direction in a byte stream.
 
     A header whose protocol is not 0 or whose length cannot be is no header: the decoder moves on by one byte.
     """
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    @property
-    def buffered(self) -> int:
-        """Bytes held back."""
-        return len(self._buffer)
-
-    def feed(self, data: bytes) -> Iterator[TcpFrame | Noise]:
-        """Give all that ``data`` completes. Never raises on any input."""
-        self._buffer += data
-        yield from self._scan(last=False)
-
-    def flush(self) -> Iterator[TcpFrame | Noise]:
-        """Give what is held back."""
-        yield from self._scan(last=True)
 
     def _scan(self, *, last: bool) -> Iterator[TcpFrame | Noise]:
         at = 0

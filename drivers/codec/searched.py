@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, Generic, TypeVar
 
-from drivers.codec.framing import Frame, Noise, NoiseReason, cut_noise
+from drivers.codec.framing import BufferingDecoder, Frame, Noise, NoiseReason, cut_noise
 
 F = TypeVar("F", bound=Frame)
 
@@ -43,27 +43,17 @@ class Form(Generic[F]):
     shared: Callable[[bytearray], F | Look] | None = None
 
 
-class SearchDecoder(Generic[F]):
+class SearchDecoder(BufferingDecoder[F]):
     """Finds the frames of a stream, whoever sent them."""
 
     def __init__(self, form: Form[F]) -> None:
         self._form = form
-        self._buffer = bytearray()
+        super().__init__()
         self._behind_frame = False
-
-    @property
-    def buffered(self) -> int:
-        """Bytes held back."""
-        return len(self._buffer)
-
-    def feed(self, data: bytes) -> Iterator[F | Noise]:
-        """Give all that ``data`` completes. Never raises on any input."""
-        self._buffer += data
-        yield from self._scan(last=False)
 
     def flush(self) -> Iterator[F | Noise]:
         """Give what is held back."""
-        yield from self._scan(last=True)
+        yield from super().flush()
         self._behind_frame = False
 
     def _scan(self, *, last: bool) -> Iterator[F | Noise]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from drivers.codec.framing import Frame, Noise, NoiseReason, cut_noise, cut_overheard, is_glitch
+from drivers.codec.framing import BufferingDecoder, Frame, Noise, NoiseReason, cut_noise, cut_overheard, is_glitch
 
 F = TypeVar("F", bound=Frame)
 
@@ -87,27 +87,13 @@ class Shape(Generic[F]):
         return self.read(wake, body)
 
 
-class SummedStreamDecoder(Generic[F]):
+class SummedStreamDecoder(BufferingDecoder[F]):
     """Finds frames of both directions on a line that is only listened to, or in a capture."""
 
     def __init__(self, shape: Shape[F]) -> None:
         self._shape = shape
-        self._buffer = bytearray()
+        super().__init__()
         self._failed = False
-
-    @property
-    def buffered(self) -> int:
-        """Bytes held back."""
-        return len(self._buffer)
-
-    def feed(self, data: bytes) -> Iterator[F | Noise]:
-        """Give all that ``data`` completes. Never raises on any input."""
-        self._buffer += data
-        yield from self._scan(last=False)
-
-    def flush(self) -> Iterator[F | Noise]:
-        """Give what is held back."""
-        yield from self._scan(last=True)
 
     def _scan(self, *, last: bool) -> Iterator[F | Noise]:
         at = 0
@@ -160,7 +146,7 @@ class Asked(Generic[F]):
     request: bytes
 
 
-class SummedReplyDecoder(Generic[F]):
+class SummedReplyDecoder(BufferingDecoder[F]):
     """Finds the reply to one request among whatever the line brings.
 
     A whole reply with a wrong sum, glitches apart all that came, is told at once; in the middle of other bytes it may
@@ -170,7 +156,7 @@ class SummedReplyDecoder(Generic[F]):
     def __init__(self, shape: Shape[F], asked: Asked[F]) -> None:
         self._shape = shape
         self._asked = asked
-        self._buffer = bytearray()
+        super().__init__()
         self._missing = 0
 
     @property
@@ -189,11 +175,6 @@ class SummedReplyDecoder(Generic[F]):
         return self._asked.likeness
 
     @property
-    def buffered(self) -> int:
-        """Bytes held back."""
-        return len(self._buffer)
-
-    @property
     def missing(self) -> int:
         """Bytes without which the reply that has begun cannot be whole."""
         return self._missing
@@ -201,15 +182,6 @@ class SummedReplyDecoder(Generic[F]):
     def fresh(self) -> SummedReplyDecoder[F]:
         """Make an empty decoder for the same request."""
         return SummedReplyDecoder(self._shape, self._asked)
-
-    def feed(self, data: bytes) -> Iterator[F | Noise]:
-        """Give all that ``data`` completes. Never raises on any input."""
-        self._buffer += data
-        yield from self._scan(last=False)
-
-    def flush(self) -> Iterator[F | Noise]:
-        """Give what is left: a reply behind a false start, and noise."""
-        yield from self._scan(last=True)
 
     def _scan(self, *, last: bool) -> Iterator[F | Noise]:
         at = self._missing = 0

@@ -21,11 +21,12 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from agent.block.errors import FormError
 from agent.block.public_key import ED25519_PREFIX, PublicKey, key_id
+from agent.durable import replace_file, sync_folder
 from agent.errors import ConfigError, KeyUnavailableError
+from agent.finding import Finding
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
-from agent.finding import Finding
 
 __all__ = ["FileKeyStore", "KeyStore", "NamedKey", "SigningKey", "key_id", "key_line", "load_trust", "parse_key_line"]
 
@@ -160,7 +161,7 @@ class FileKeyStore:
                 file.flush()
                 os.fsync(file.fileno())
             path.unlink()
-            self._sync_folder()
+            sync_folder(self._folder)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -171,17 +172,9 @@ class FileKeyStore:
         text = base64.b64encode(_PKCS8 + key.private_bytes_raw())
         pem = b"\n".join((_BEGIN, text, _END, b""))
         path = self._folder / name
-        fresh = path.with_suffix(".new")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh.unlink(missing_ok=True)
-            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(pem)
-                file.flush()
-                os.fsync(handle)
-            fresh.replace(path)
-            self._sync_folder()
+            replace_file(path, pem, mode=0o600)
         except OSError as error:
             raise KeyUnavailableError(f"cannot write {path}: {error.strerror}") from error
         return _Ed25519(key)
@@ -214,13 +207,6 @@ class FileKeyStore:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
-        finally:
-            os.close(handle)
-
-    def _sync_folder(self) -> None:
-        handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
         finally:
             os.close(handle)
 

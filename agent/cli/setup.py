@@ -14,6 +14,7 @@ from agent.block.record import ClockQuality
 from agent.cli.output import Json, columns
 from agent.cli.site_template import site_text
 from agent.clock import SystemClock
+from agent.durable import replace_file
 from agent.keys import FileKeyStore, SigningKey, key_line
 from agent.language import _
 
@@ -155,12 +156,7 @@ class Setup:
         if self.site_exists():
             replaced = self.old_site()
             shutil.copy2(self.site_path, replaced)
-        fresh = self.site_path.with_name(self.site_path.name + ".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self.site_path)
+        replace_file(self.site_path, text.encode(), mode=None if replaced is not None else 0o644)
         return replaced
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Final
 
 from agent.clock import SealingClock
+from agent.durable import replace_file
 from agent.errors import StorageError
 
 _FILE: Final = "commands.json"
+_MODE: Final = 0o640
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +85,8 @@ class CommandMemory:
         fields = {
             name: {"boot": one.boot, "mono_ms": one.mono_ms, "utc_ms": one.utc_ms} for name, one in known.items()
         }
-        fresh = self._path.with_suffix(".new")
         try:
-            with fresh.open("w", encoding="utf-8") as file:
-                json.dump(fields, file)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
+            replace_file(self._path, json.dumps(fields).encode(), mode=_MODE)
         except OSError as error:
             raise StorageError(f"{self._path} cannot be written: {error.strerror}") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Final
 import tomlkit
 from tomlkit.items import AoT
 
+from agent.durable import replace_file
 from drivers.profile import LineSettings, Parity
 
 HISTORY: Final = "site-history"
@@ -101,17 +101,7 @@ def save(path: Path, text: str, *, utc_ns: int) -> Path:
         OSError: it cannot be written; nothing has changed.
     """
     kept = _keep(path, utc_ns)
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.chmod(path.stat().st_mode & 0o777)
-        fresh.replace(path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
+    replace_file(path, text.encode())
     return kept
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -303,6 +304,22 @@ async def test_time_since_a_command_outlives_a_restart_and_a_clock_that_went_bac
     (tmp_path / "commands.json").write_text("{")
     with pytest.raises(StorageError):
         await memory.elapsed_s("x")
+
+
+async def test_what_is_remembered_is_on_the_disk_under_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, bool]] = []
+    fsync = os.fsync
+
+    def noted(handle: int) -> None:
+        synced.append((str(Path(f"/proc/self/fd/{handle}").readlink()), (tmp_path / "commands.json").exists()))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    await CommandMemory(tmp_path, Time()).remember("x")
+    assert synced[-1] == (str(tmp_path), True), "the folder last of all: until then the name may be lost"
+    assert [there for _, there in synced] == [False, True]
 
 
 class _With(Meter):

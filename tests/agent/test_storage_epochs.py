@@ -115,7 +115,7 @@ def test_a_key_store_that_refuses_lets_the_old_epoch_go_on_and_says_so(bench: Be
     desk = bench.desk()
     take(bench, desk)
     bench.clock.mono_ms += DAY_MS
-    blocked = bench.folder / "keys" / "session-1.new"
+    blocked = bench.folder / "keys" / ".session-1.pem.new"
     blocked.mkdir()
     (blocked / "in the way").touch()
     assert [place(block) for block in take(bench, desk)] == [(0, 1)]
@@ -128,7 +128,7 @@ def test_a_key_store_that_refuses_lets_the_old_epoch_go_on_and_says_so(bench: Be
 
 
 def test_a_first_start_without_a_session_key_keeps_the_readings(bench: Bench) -> None:
-    blocked = bench.folder / "keys" / "session-0.new"
+    blocked = bench.folder / "keys" / ".session-0.pem.new"
     blocked.mkdir()
     (blocked / "in the way").touch()
     desk = bench.desk()

@@ -83,8 +83,10 @@ def _build(kind: Any, value: object) -> object:  # noqa: ANN401 - one branch for
     if kind is type(None) and value is None:
         return None
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if kind in (bool, int, str) and type(value) is kind:
+        return _float(value)
+    if kind is str and isinstance(value, str):
+        return _text(value)
+    if kind in (bool, int) and type(value) is kind:
         return value
     if kind is bytes and isinstance(value, str):
         return _bytes(value)
@@ -124,6 +126,22 @@ def _build_dataclass(kind: type, value: object) -> object:
         return kind(**{name: _build(hints[name], item) for name, item in value.items()})
     except TypeError as error:
         raise WireError(str(error)) from error
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise WireError("a number is too large") from error
+
+
+def _text(value: str) -> str:
+    """JSON may name half of a surrogate pair; no answer, log or block could hold it."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise WireError("a text is not Unicode") from error
+    return value
 
 
 def _bytes(value: str) -> bytes:

@@ -259,6 +259,8 @@ async def test_a_lease_ends_with_its_connection(served: Served) -> None:
         b'{"ask":"lease","bus":"b"}\n',
         b'{"ask":"lease","bus":"b","seconds":"long"}\n',
         b'{"ask":"lease","bus":"b","seconds":true}\n',
+        b'{"ask":"lease","bus":"b","seconds":1' + b"0" * 400 + b"}\n",
+        b'{"ask":"read","devices":["\\ud800"]}\n',
         b'{"ask":"read","devices":"d"}\n',
         b'{"ask":"read","devices":[1]}\n',
         b'{"id":{},"ask":"status"}\n',

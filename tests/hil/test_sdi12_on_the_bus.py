@@ -3,130 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from decimal import ROUND_HALF_EVEN, Decimal
 
 import pytest
 
-from drivers.errors import DeviceFailedError, DriverError, FrameError, LinkDownError, NoReplyError, RefusedError
-from drivers.link import Link
-from drivers.link_rtu import RtuLink
-from drivers.profile import Label, LineSettings, NamedLocation, Parity, Point, Profile
-from drivers.profile_load import builtin_roots, find_profile, list_profiles, load_profile
-from drivers.quality import Quality, is_bad
-from drivers.registry import build_device, find_protocol
+from drivers.errors import DeviceFailedError, FrameError, LinkDownError, NoReplyError, RefusedError
+from drivers.profile import LineSettings
+from drivers.quality import Quality
+from drivers.registry import find_protocol
 from drivers.sources import IdentifiedDevice
 from hil.characters import Characters
 from hil.faults import Fault, FaultSizes, Injector
-from hil.memory import LineStream
 from hil.sim import sdi12
-from hil.sim.sdi12 import ADAPTER, LINE, Cell, Sdi12Sensor
-from hil.virtualtime import VirtualClock, VirtualPause, here, virtual
-from hil.wire import Exchange, Line
+from hil.sim.sdi12 import ADAPTER, LINE, Sdi12Sensor
+from hil.virtualtime import virtual
+from tests.hil.sdi12_bench import MOVING, Bench, bench, profile_of
 
 pytestmark = pytest.mark.bus
 
 ROUNDS = 12
 FAULTS = [fault for fault in Fault if fault is not Fault.NONE]
 SIZES = FaultSizes(late_ns=(10_000_000, 1_500_000_000))
-AT = {LINE: LineSettings(baud=1200, parity=Parity.EVEN, data_bits=7), ADAPTER: LineSettings(baud=9600)}
-
-
-def moves(number: int) -> Callable[[float], float]:
-    """A number that no other value and moment has."""
-    return lambda t: number * 100 + int(t * 20) % 90_000 / 1000
-
-
-MOVING = {
-    group: tuple(Cell(name=f"v{number}", decimals=3, value=moves(number)) for number in range(1, count + 1))
-    for group, count in (("", 3), ("1", 8), ("2", 12))
-}
-
-
-def profile_of(commands: Mapping[str, int], every_s: float = 20) -> Profile:
-    """Read the first values of each command."""
-    points = tuple(
-        Point(
-            name=f"{command}.v{number}", label=Label(en="x", zh="x"), unit="1", scale=Decimal(1), exponent=-3,
-            place=NamedLocation(words=(("command", command), ("value", number))), period_s=every_s,
-        )
-        for command, count in commands.items()
-        for number in range(1, count + 1)
-    )  # fmt: skip
-    return replace(load_profile(find_profile("generic/sdi12", builtin_roots())), points=points)
-
-
-class Bench:
-    """One device among sensors on one line."""
-
-    def __init__(
-        self,
-        sensors: list[Sdi12Sensor],
-        profile: Profile,
-        *,
-        injector: Injector | None = None,
-        echo: bool = False,
-        settings: Characters = LINE,
-        line: LineSettings | None = None,
-    ) -> None:
-        self.log: list[Exchange] = []
-        self.clock = VirtualClock(here())
-        self.line = Line(
-            sensors, settings=settings, injector=injector, echo=echo, on_exchange=self.log.append, speakers=sensors
-        )
-        self.stream = LineStream(self.line)
-        self.profile = profile
-        own = line or AT[settings]
-        link = Link(
-            self.stream, name="bench", clock=self.clock, pause=VirtualPause(self.clock), line=own, echo=echo
-        )  # fmt: skip
-        self.device = build_device(
-            "sdi12", index=0, unit=0, address=sensors[0].address, profile=profile, link=RtuLink(link),
-            clock=self.clock, settings=own,
-        )  # fmt: skip
-        self.errors: list[DriverError] = []
-        self.bad: dict[str, int] = {}
-        self.good = 0
-        self.told: dict[str, set[Decimal]] = {}
-
-    async def poll(self) -> None:
-        for read in self.device.reads:
-            begin = len(self.log)
-            try:
-                batch = await self.device.read(read)
-            except DriverError as error:
-                self.errors.append(error)
-                continue
-            self._compare(batch.points, batch.values, batch.statuses, self.log[begin:])
-
-    def _compare(
-        self, points: tuple[int, ...], values: tuple[object, ...], statuses: tuple[int, ...], said: list[Exchange]
-    ) -> None:
-        held = {name: value for one in said if one.sender is self.line.stations[0] for name, value in one.held}
-        for index, value, status in zip(points, values, statuses, strict=True):
-            point = self.profile.points[index]
-            if is_bad(status):
-                self.bad[point.name] = status
-                continue
-            assert isinstance(value, int)
-            step = Decimal(1).scaleb(point.exponent)
-            meant = Decimal(held.get(point.name) or held[point.name.rpartition(".")[2]]) * point.scale
-            assert value * step == meant.quantize(step, ROUND_HALF_EVEN), (point.name, meant, value)
-            self.good += 1
-
-    @property
-    def said(self) -> list[str]:
-        """Commands, breaks as ``_``, service requests as ``.``."""
-        return ["_" if one.request == b"\0" else one.request.decode("latin-1") or "." for one in self.log]
-
-
-def bench(commands: Mapping[str, int], sensor: Sdi12Sensor | None = None, **kind: object) -> Bench:
-    settings = kind.get("settings", LINE)
-    assert isinstance(settings, Characters)
-    one = sensor or Sdi12Sensor("0", MOVING, settings=settings)
-    other = Sdi12Sensor("7", MOVING, settings=settings, began_ns=-(10**12))
-    return Bench([one, other], profile_of(commands), **kind)  # type: ignore[arg-type]
 
 
 @virtual
@@ -364,76 +260,3 @@ def test_the_simulator_sends_what_the_standard_prints() -> None:
     assert sdi12.checked("0+3.14") == "0+3.14OqZ"
     assert sdi12.checked("0+3.14+2.718+1.414") == "0+3.14+2.718+1.414Ipz"
     assert sdi12.checked("0") == "0AP@"
-
-
-MAPS: dict[str, tuple[str, str, dict[str, tuple[str, str]]]] = {
-    "campbell/cs650": (  # table 8-3 of its manual, M3
-        "3",
-        "13CampbellCS65X 000Std.00.35=2196405",
-        {
-            "soil.moisture": ("+0.275", "27.5"),
-            "soil.conductivity": ("+0.412", "0.412"),
-            "soil.temperature": ("-1.25", "-1.25"),
-            "soil.permittivity": ("+15.31", "15.31"),
-            "signal.period": ("+2.417", "2.417"),
-            "signal.voltage_ratio": ("+1.083", "1.083"),
-        },
-    ),
-    "campbell/cs451": (  # table 8-3 of its manual, M3
-        "3",
-        "13CampbellCS451 001",
-        {"pressure": ("+17.4213", "17.421"), "water.temperature": ("+11.38", "11.38")},
-    ),
-    "campbell/cs475": (  # table 7-1 of its manual
-        "",
-        "13VEGA    PS61  100",
-        {"level": ("+100.050", "100.050"), "distance": ("+25.000", "25"), "error": ("+0", "0")},
-    ),
-    "decagon/gs3": (  # data command of its integrator guide
-        "",
-        "13DECAGON GS3   402",
-        {
-            "soil.permittivity": ("+22.0", "22.0"),
-            "soil.temperature": ("+21.8", "21.8"),
-            "soil.conductivity": ("+1302", "1302"),
-        },
-    ),
-    "generic/sdi12": (  # 4.4.8.4, example c
-        "",
-        "14TIDEGATESIM12 100",
-        {f"value{n}": (f"+{n}.{n}{n}", f"{n}.{n}{n}") for n in range(1, 10)},
-    ),
-}
-"""Model -> measurement, identification, and by the name of the point what is sent and what it means."""
-
-
-@dataclass(frozen=True)
-class Said(Cell):
-    """A value that is always sent in the same way."""
-
-    text: str = ""
-
-    def shown(self, t: float) -> str:  # noqa: ARG002 - it stands still
-        return self.text
-
-
-@pytest.mark.parametrize("model", MAPS)
-@virtual
-async def test_a_shipped_profile_means_what_the_maker_says(model: str) -> None:
-    group, identity, values = MAPS[model]
-    profile = load_profile(find_profile(model, builtin_roots()))
-    assert {point.name for point in profile.points} == set(values)
-    cells = tuple(Said(name=name, decimals=0, value=float, text=text) for name, (text, _) in values.items())
-    one = Bench([Sdi12Sensor("0", {group: cells}, identity=identity)], profile)
-    (read,) = one.device.reads
-    batch = await one.device.read(read)
-    assert not any(batch.statuses)
-    for index, value in zip(batch.points, batch.values, strict=True):
-        point = profile.points[index]
-        assert isinstance(value, int)
-        assert Decimal(value).scaleb(point.exponent) == Decimal(values[point.name][1])
-
-
-def test_every_shipped_profile_of_a_sensor_is_read_here() -> None:
-    profiles = (load_profile(find_profile(one, builtin_roots())) for one in list_profiles(builtin_roots()))
-    assert {profile.id for profile in profiles if profile.protocol == "sdi12"} == set(MAPS)

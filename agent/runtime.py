@@ -95,7 +95,8 @@ class Agent:
     """One running agent."""
 
     def __init__(self, site: Site, around: Surroundings, load: LoadSite | None = None) -> None:
-        self._site = site
+        self._site = site  # buses and devices go by what was read last, everything else by this until the end
+        self._digest = site.digest
         self._load = load
         self._clock = around.clock
         self._rng = around.rng
@@ -260,10 +261,10 @@ class Agent:
         finally:
             self._notify.ready()
         fixed = _fixed_changes(self._site, site)
-        if site.digest != self._site.digest:
+        if site.digest != self._digest:
             mono_ms = self._clock.mono_ns() // 1_000_000
             self._storage.note(Event(kind=EventKind.CONFIGURATION, mono_ms=mono_ms, fields=(site.digest,)))
-        self._site = site
+        self._digest = site.digest
         _log.info("reloaded restarted=%s removed=%s", ",".join(answer.restarted), ",".join(answer.removed))
         return ReloadAnswer(restarted=answer.restarted, removed=answer.removed, needs_restart=fixed)
 

@@ -9,11 +9,7 @@ import pytest
 
 from agent.block.record import EventKind
 from agent.config import Site
-from agent.control.protocol import (
-    AskReload,
-    ReloadAnswer,
-    RequestFailedError,
-)
+from agent.control.protocol import AskReload, ReloadAnswer, RequestFailedError
 from agent.errors import ConfigError
 from hil.sim.tcp import TcpFleet
 from tests.agent.running_agent import POINTS, events, running, site_of, verdict
@@ -44,3 +40,15 @@ async def test_a_reload_touches_only_what_changed(tmp_path: Path, fleet: TcpFlee
     assert verdict(first).proven
     assert verdict(first).chains[0].readings == fleet.counters.reads * POINTS
     assert events(first, EventKind.CONFIGURATION)[-1] == (b"2" * 16,)
+
+
+async def test_what_only_a_restart_changes_is_named_until_there_was_one(tmp_path: Path, fleet: TcpFleet) -> None:
+    site = site_of(tmp_path, fleet.ports[:1])
+    moved = replace(site, state_dir=tmp_path / "elsewhere", digest=b"2" * 16)
+    sites = [site, moved, moved]
+    async with running(site, sites.pop) as agent:
+        for _ in range(2):
+            assert await agent.ask(AskReload()) == ReloadAnswer(needs_restart=("state_dir",))
+            assert (await agent.status()).state_dir == str(site.state_dir), "where it is until then"
+        assert await agent.ask(AskReload()) == ReloadAnswer()
+    assert [fields for (fields,) in events(site, EventKind.CONFIGURATION)] == [bytes(16), b"2" * 16, bytes(16)]

@@ -12,6 +12,7 @@ import pytest
 
 from drivers.decode import decode_exchange
 from drivers.decoded import Decoded, DecodeFault, Quantity
+from tests.drivers.modbus_server import crc
 
 _VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "vectors" / "modbus" / "exchanges.json").read_text(encoding="utf-8")
@@ -101,20 +102,10 @@ def test_the_echo_of_the_request_is_no_reply() -> None:
 def test_the_fault_says_what_is_wrong(response: str, fault: DecodeFault) -> None:
     data = bytes.fromhex(response)
     if fault is DecodeFault.REPLY_MISMATCH:
-        data = data[:-2] + _crc(data[:-2])
+        data = data[:-2] + crc(data[:-2])
     decoded = decode_exchange("modbus-rtu", _REQUEST, data)
     assert decoded.fault is fault
     assert decoded.detail
-
-
-def _crc(data: bytes) -> bytes:
-    """CRC-16 bit by bit, as Modbus over serial line V1.02, 6.2.2 describes it."""
-    crc = 0xFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
-    return crc.to_bytes(2, "little")
 
 
 def test_a_reply_alone_does_not_name_its_registers() -> None:
@@ -133,7 +124,7 @@ def test_a_refusal_needs_no_request() -> None:
 def test_discrete_inputs_give_one_bit_an_address() -> None:
     body = bytes.fromhex("010200C40016")
     reply = bytes.fromhex("010203ACDB35")
-    decoded = decode_exchange("modbus-rtu", body + _crc(body), reply + _crc(reply))
+    decoded = decode_exchange("modbus-rtu", body + crc(body), reply + crc(reply))
     assert len(decoded.quantities) == 22  # V1.1b3, 6.2: inputs 197 to 218
     assert [int(q.value or 0) for q in decoded.quantities[:8]] == [0, 0, 1, 1, 0, 1, 0, 1]
     assert decoded.quantities[-1].quantity == "reg_217"
@@ -183,13 +174,13 @@ def test_a_description_that_cannot_be_used_is_an_error(points: object) -> None:
 
 def test_a_function_that_nobody_knows_is_said_to_be_unknown() -> None:
     body = bytes.fromhex("0165")
-    assert decode_exchange("modbus-rtu", None, body + bytes.fromhex("01") + _crc(body + b"\x01")).fault is not None
+    assert decode_exchange("modbus-rtu", None, body + bytes.fromhex("01") + crc(body + b"\x01")).fault is not None
 
 
 @pytest.mark.parametrize("count", ["0000", "0080", "4000", "FFFF"])
 def test_a_request_that_no_reply_can_hold_is_refused(count: str) -> None:
     body = bytes.fromhex("1103006B" + count)
-    assert decode_exchange("modbus-rtu", body + _crc(body), _REPLY).fault is not None
+    assert decode_exchange("modbus-rtu", body + crc(body), _REPLY).fault is not None
 
 
 def test_an_unknown_protocol_names_the_known_ones() -> None:

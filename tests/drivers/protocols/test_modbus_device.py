@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import struct
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -16,134 +13,24 @@ from drivers.link import Link
 from drivers.link_rtu import RtuLink
 from drivers.profile import (
     Framing,
-    Kind,
-    Label,
     Limits,
     LineSettings,
     ModbusLocation,
     NumberType,
-    Point,
-    Profile,
     RawRead,
     Table,
 )
 from drivers.protocols.modbus import ModbusDevice
 from drivers.quality import Quality
-from drivers.transport.memory import MemoryStream, pipe
+from drivers.transport.memory import pipe
 from hil.virtualtime import VirtualClock, VirtualPause, here, virtual
-
-_UNIT = 17
-_LABEL = Label(en="x", zh="x")
-
-
-def _crc(data: bytes) -> bytes:
-    """CRC-16 bit by bit, as Modbus over serial line V1.02, 6.2.2 describes it."""
-    crc = 0xFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
-    return crc.to_bytes(2, "little")
-
-
-@dataclass
-class Server:
-    """A Modbus RTU server (V1.1b3, 6.1 to 6.4): registers that exist, bits that are set, and one that misbehaves."""
-
-    registers: dict[int, int] = field(default_factory=dict)
-    bits: frozenset[int] = frozenset()
-    exception: int = 0
-    most: int = 125
-    spoil: Callable[[bytes], bytes] | None = None
-    asked: list[tuple[int, int, int]] = field(default_factory=list)
-
-    def answer(self, request: bytes) -> bytes:
-        assert _crc(request[:-2]) == request[-2:]
-        unit, function, first, count = struct.unpack(">BBHH", request[:-2])
-        self.asked.append((function, first, count))
-        body = bytes((unit,)) + self._pdu(function, first, count)
-        reply = body + _crc(body)
-        return self.spoil(reply) if self.spoil else reply
-
-    def _pdu(self, function: int, first: int, count: int) -> bytes:
-        wanted = range(first, first + count)
-        if self.exception:
-            return bytes((function | 0x80, self.exception))
-        if function in (1, 2):
-            packed = sum(1 << i for i, address in enumerate(wanted) if address in self.bits)
-            data = packed.to_bytes((count + 7) // 8, "little")
-            return bytes((function, len(data))) + data
-        if count > self.most:
-            return bytes((function | 0x80, 3))
-        if any(address not in self.registers for address in wanted):
-            return bytes((function | 0x80, 2))
-        return struct.pack(f">BB{count}H", function, 2 * count, *(self.registers[a] for a in wanted))
-
-
-@asynccontextmanager
-async def _connected(
-    server: Server, *profile_points: Point, limits: Limits | None = None
-) -> AsyncIterator[ModbusDevice]:
-    near, far = pipe()
-    clock = VirtualClock(here())
-    line = LineSettings()
-    link = Link(near, name="memory", clock=clock, pause=VirtualPause(clock), line=line)
-    device = ModbusDevice(
-        index=4,
-        unit=_UNIT,
-        profile=_profile(*profile_points, limits=limits or Limits()),
-        line=RtuLink(link),
-        clock=clock,
-        framing=Framing.RTU,
-    )
-    async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(_serve(server, far))
-        yield device
-        serving.cancel()
-
-
-async def _serve(server: Server, stream: MemoryStream) -> None:
-    while True:
-        request = await stream.read()
-        await asyncio.sleep(0.01)
-        stream.write(server.answer(request))
-
-
-def _profile(*points: Point, limits: Limits) -> Profile:
-    return Profile(
-        id="test/device",
-        vendor="x",
-        model="x",
-        label=_LABEL,
-        protocol="modbus",
-        digest=bytes(16),
-        source="x",
-        proof="nothing",
-        line=LineSettings(),
-        unit=_UNIT,
-        limits=limits,
-        points=points,
-    )
-
-
-def _point(address: int, kind: NumberType = NumberType.U16, period_s: float = 10.0, bit: bool = False) -> Point:
-    table = Table.COIL if bit else Table.HOLDING_REGISTER
-    return Point(
-        name=f"p{address}",
-        label=_LABEL,
-        place=ModbusLocation(table=table, address=address, type=NumberType.BIT if bit else kind),
-        unit=None if bit else "V",
-        scale=Decimal(1),
-        exponent=0,
-        kind=Kind.STATE if bit else Kind.GAUGE,
-        period_s=period_s,
-    )
+from tests.drivers.modbus_server import UNIT, Server, connected, crc, point_of, profile_of
 
 
 @virtual
 async def test_one_read_gives_one_batch() -> None:
     server = Server(registers={a: 100 + a for a in range(8)})
-    async with _connected(server, _point(1), _point(0), _point(4, NumberType.U32)) as device:
+    async with connected(server, point_of(1), point_of(0), point_of(4, NumberType.U32)) as device:
         (read,) = device.reads
         began_ns = here().time_ns()
         batch = await device.read(read)
@@ -162,7 +49,7 @@ async def test_lengths_on_the_wire_are_those_of_the_frames() -> None:
         return reply
 
     server = Server(registers=dict.fromkeys(range(8), 7), spoil=note)
-    async with _connected(server, _point(0), _point(4), _point(3, bit=True)) as device:
+    async with connected(server, point_of(0), point_of(4), point_of(3, bit=True)) as device:
         for read in device.reads:
             await device.read(read)
         assert [read.reply_bytes for read in device.reads] == seen
@@ -172,15 +59,15 @@ async def test_lengths_on_the_wire_are_those_of_the_frames() -> None:
 @virtual
 async def test_points_of_another_period_are_read_apart() -> None:
     server = Server(registers=dict.fromkeys(range(4), 1))
-    points = (_point(0, period_s=60), _point(1, period_s=1), _point(2, period_s=60), _point(3, period_s=1))
-    async with _connected(server, *points) as device:
+    points = (point_of(0, period_s=60), point_of(1, period_s=1), point_of(2, period_s=60), point_of(3, period_s=1))
+    async with connected(server, *points) as device:
         assert [(read.period_s, read.points) for read in device.reads] == [(1, (1, 3)), (60, (0, 2))]
 
 
 @virtual
 async def test_coils_are_bits() -> None:
     server = Server(bits=frozenset({3, 9}))
-    async with _connected(server, _point(3, bit=True), _point(4, bit=True), _point(9, bit=True)) as device:
+    async with connected(server, point_of(3, bit=True), point_of(4, bit=True), point_of(9, bit=True)) as device:
         batch = await device.read(device.reads[0])
         assert batch.values == (True, False, True)
         assert server.asked == [(1, 3, 7)]
@@ -190,7 +77,7 @@ async def test_coils_are_bits() -> None:
 async def test_a_block_that_touches_an_undefined_address_is_split_and_remembered() -> None:
     present = (0, 1, 6, 7, 12)
     server = Server(registers={a: a for a in present})
-    async with _connected(server, *(_point(a) for a in present)) as device:
+    async with connected(server, *(point_of(a) for a in present)) as device:
         got: dict[int, object] = {}
         refusals: list[RefusedError] = []
         while len(got) < len(present):
@@ -213,7 +100,7 @@ async def test_a_block_that_touches_an_undefined_address_is_split_and_remembered
 @virtual
 async def test_a_split_leaves_the_other_reads_as_they_are() -> None:
     server = Server(registers={0: 0, 5: 5})
-    async with _connected(server, _point(0), _point(5), _point(40, period_s=60)) as device:
+    async with connected(server, point_of(0), point_of(5), point_of(40, period_s=60)) as device:
         slow = device.reads[-1]
         with pytest.raises(RefusedError):
             await device.read(device.reads[0])
@@ -224,7 +111,7 @@ async def test_a_split_leaves_the_other_reads_as_they_are() -> None:
 @virtual
 async def test_a_device_that_bears_short_reads_only_gets_short_reads() -> None:
     server = Server(registers=dict.fromkeys(range(40), 3), most=10)
-    async with _connected(server, *(_point(a) for a in range(40))) as device:
+    async with connected(server, *(point_of(a) for a in range(40))) as device:
         for _ in range(3):
             for read in device.reads:
                 with suppress(RefusedError):
@@ -235,7 +122,7 @@ async def test_a_device_that_bears_short_reads_only_gets_short_reads() -> None:
 @virtual
 async def test_a_point_that_does_not_exist_stays_refused_and_costs_no_other() -> None:
     server = Server(registers={0: 1})
-    async with _connected(server, _point(0), _point(1)) as device:
+    async with connected(server, point_of(0), point_of(1)) as device:
         with pytest.raises(RefusedError):
             await device.read(device.reads[0])
         good, missing = device.reads
@@ -249,7 +136,7 @@ async def test_a_point_that_does_not_exist_stays_refused_and_costs_no_other() ->
 @virtual
 async def test_a_read_of_the_plan_before_may_still_be_done() -> None:
     server = Server(registers={0: 1, 4: 2})
-    async with _connected(server, _point(0), _point(4)) as device:
+    async with connected(server, point_of(0), point_of(4)) as device:
         old = device.reads[0]
         with pytest.raises(RefusedError):
             await device.read(old)
@@ -272,7 +159,7 @@ async def test_a_read_of_the_plan_before_may_still_be_done() -> None:
 async def test_other_refusals_split_nothing(
     exception: int, kind: type[RefusedError | NoReplyError], quality: Quality
 ) -> None:
-    async with _connected(Server(exception=exception), _point(0), _point(5)) as device:
+    async with connected(Server(exception=exception), point_of(0), point_of(5)) as device:
         before = device.reads
         with pytest.raises(kind) as caught:
             await device.read(before[0])
@@ -285,14 +172,14 @@ async def test_other_refusals_split_nothing(
 @virtual
 async def test_glitch_bytes_round_the_reply_do_no_harm() -> None:
     server = Server(registers={0: 230}, spoil=lambda reply: b"\x00\xff" + reply + b"\x00")
-    async with _connected(server, _point(0)) as device:
+    async with connected(server, point_of(0)) as device:
         assert (await device.read(device.reads[0])).values == (230,)
 
 
 @virtual
 async def test_a_flipped_bit_is_never_a_reading() -> None:
     server = Server(registers={0: 230, 1: 500})
-    async with _connected(server, _point(0), _point(1)) as device:
+    async with connected(server, point_of(0), point_of(1)) as device:
         for position in range(9 * 8):
 
             def flip(reply: bytes, position: int = position) -> bytes:
@@ -308,7 +195,7 @@ async def test_a_flipped_bit_is_never_a_reading() -> None:
 @virtual
 async def test_a_wrong_checksum_is_named() -> None:
     server = Server(registers={0: 230}, spoil=lambda reply: reply[:-1] + bytes((reply[-1] ^ 1,)))
-    async with _connected(server, _point(0)) as device:
+    async with connected(server, point_of(0)) as device:
         with pytest.raises(ChecksumError):
             await device.read(device.reads[0])
 
@@ -316,7 +203,7 @@ async def test_a_wrong_checksum_is_named() -> None:
 @virtual
 async def test_a_probe_asks_one_short_thing_and_takes_a_refusal_for_life() -> None:
     server = Server(registers={0: 0, 1: 0, 6: 0})
-    async with _connected(server, _point(0, NumberType.U32), _point(6)) as device:
+    async with connected(server, point_of(0, NumberType.U32), point_of(6)) as device:
         await device.probe()
         server.registers.clear()
         await device.probe()
@@ -332,10 +219,10 @@ async def test_a_probe_asks_one_short_thing_and_takes_a_refusal_for_life() -> No
 @virtual
 async def test_what_was_learnt_survives_a_new_line() -> None:
     server = Server(registers={0: 1, 4: 2})
-    async with _connected(server, _point(0), _point(4)) as device:
+    async with connected(server, point_of(0), point_of(4)) as device:
         with pytest.raises(RefusedError):
             await device.read(device.reads[0])
-        async with _connected(server, _point(0)) as other:
+        async with connected(server, point_of(0)) as other:
             device.use(other._line)
             assert [(await device.read(read)).values for read in device.reads] == [(1,), (2,)]
 
@@ -360,7 +247,7 @@ async def test_an_answer_of_another_shape_is_a_bad_frame(short: bytes) -> None:
             reply_bytes: int | None = None,
         ) -> bytes:
             assert reply_bytes is None
-            assert (unit, pdu, timeout_s, line) == (_UNIT, b"\x03\x00\x00\x00\x01", 0.2, None)
+            assert (unit, pdu, timeout_s, line) == (UNIT, b"\x03\x00\x00\x00\x01", 0.2, None)
             return short
 
         async def aclose(self) -> None:
@@ -368,8 +255,8 @@ async def test_an_answer_of_another_shape_is_a_bad_frame(short: bytes) -> None:
 
     device = ModbusDevice(
         index=0,
-        unit=_UNIT,
-        profile=_profile(_point(0), limits=Limits()),
+        unit=UNIT,
+        profile=profile_of(point_of(0), limits=Limits()),
         line=Careless(),
         clock=VirtualClock(here()),
         framing=Framing.RTU,
@@ -392,8 +279,8 @@ async def test_a_vendor_function_is_asked_beside_the_tables_and_never_to_probe()
     link = Link(near, name="memory", clock=clock, pause=VirtualPause(clock), line=LineSettings())
     device = ModbusDevice(
         index=0,
-        unit=_UNIT,
-        profile=_profile(replace(_point(0), place=own), _point(7), limits=Limits()),
+        unit=UNIT,
+        profile=profile_of(replace(point_of(0), place=own), point_of(7), limits=Limits()),
         line=RtuLink(link),
         clock=clock,
         framing=Framing.RTU,
@@ -403,8 +290,8 @@ async def test_a_vendor_function_is_asked_beside_the_tables_and_never_to_probe()
     async def answer() -> None:
         for pdu in ("03 02 00 2A", "41 AA 00 01 86 A0 55", "03 02 00 2A", "C1 02"):
             asked.append(await far.read())
-            body = bytes((_UNIT,)) + bytes.fromhex(pdu)
-            far.write(b"\xff" + body + _crc(body))
+            body = bytes((UNIT,)) + bytes.fromhex(pdu)
+            far.write(b"\xff" + body + crc(body))
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(answer())

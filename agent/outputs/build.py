@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
-from agent.outputs.hj212_settings import Hj212Output
 from agent.outputs.outlet import Outlet
 from drivers.clock import Clock
+
+if TYPE_CHECKING:  # few sites have an output
+    from agent.outputs.hj212_settings import Hj212Output
 
 
 def build_outlets(outputs: Sequence[Hj212Output], folder: Path, clock: Clock, rng: Random) -> tuple[Outlet, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -15,10 +14,10 @@ from agent.delivery.mqtt_state import Facts, Phase
 from agent.errors import KeyUnavailableError
 from agent.outputs.hj212_book import Book, OffLoop
 from agent.outputs.hj212_cipher import AreaCipher, load_cipher
+from agent.outputs.hj212_hearing import Hearing, Question
 from agent.outputs.hj212_journal import Journal
 from agent.outputs.hj212_packets import Identity, of_heartbeat, of_now, of_record
 from agent.outputs.hj212_record import Record
-from agent.outputs.hj212_requests import Done, Past, ended, react
 from agent.outputs.hj212_rows import Row, rows_of
 from agent.outputs.hj212_settings import Hj212Output, Report
 from agent.outputs.hj212_talk import BureauSilentError, Talk, TalkCounts
@@ -40,7 +39,6 @@ _FIRST_PAUSE_S: Final = 1.0
 _LOOK_S: Final = 30.0  # UTC may jump: the end of a period is looked for this often at least
 _DISK_PAUSE_S: Final = 5.0
 _OLD_NS: Final = 180_000_000_000
-_MOST_QUESTIONS: Final = 4
 _NS: Final = 1_000_000_000
 _log = logging.getLogger(__name__)
 Connect: TypeAlias = Callable[[str, int], Awaitable[ByteStream]]
@@ -76,7 +74,6 @@ class Bureau:
         self._book = Book(site, Journal(folder / f"{site.name}.hj212"), zone_of(site.timezone), clock)
         self._rows: dict[int, tuple[Row, ...]] = {}
         self._counts = TalkCounts()
-        self._questions: deque[tuple[Segment, deque[Record]]] = deque()
         self._news, self._work = asyncio.Event(), asyncio.Event()
         self._phase = Phase.STOPPED
         self._trouble: OutputTrouble | None = None
@@ -84,8 +81,8 @@ class Bureau:
         self._since_ns = clock.mono_ns()
         self._told_ns: int | None = None
         self._failures = 0
-        self._realtime_ns = self._heartbeat_ns = 0
-        self._identity: Identity | None = None
+        self._realtime_ns: int | None = None  # when it was told last
+        self._heartbeat_ns = 0
 
     def prepare(self) -> None:
         """Read what was kept before a restart; waits for the disk."""
@@ -185,37 +182,40 @@ class Bureau:
         identity = Identity(system=site.system, password=password, mn=site.mn, edition=site.edition)
         stream = await self._connect(site.host, site.port)
         try:
-            self._identity = identity
             self._phase = Phase.CONNECTED
-            self._questions.clear()
-            talk = Talk(
-                stream, self._counts, lambda: self._book.settings, lambda said: self._hear(said, talk), cipher
-            )
+            hear: Callable[[Segment], None] = lambda said: hearing.hear(said)  # noqa: E731, PLW0108 - made below
+            talk = Talk(stream, self._counts, lambda: self._book.settings, hear, cipher)
+            hearing = Hearing(identity, self._book, talk.say, news=self._news, work=self._work)
             connected_ns = self._clock.utc_ns()
+            connected = f"{self._book.periods.local(connected_ns):%Y%m%d%H%M%S}"
             async with asyncio.TaskGroup() as group:
                 group.create_task(talk.listen())
-                group.create_task(
-                    self._speak(talk, identity, f"{self._book.periods.local(connected_ns):%Y%m%d%H%M%S}")
-                )
+                group.create_task(hearing.obey())
+                group.create_task(self._speak(talk, hearing, identity, connected))
         finally:
             await stream.aclose()
 
-    async def _speak(self, talk: Talk, identity: Identity, connected: str) -> None:
-        """Tell what is due: what is measured now, questions about the past, reports that wait, that we are there."""
+    async def _speak(self, talk: Talk, hearing: Hearing, identity: Identity, connected: str) -> None:
+        """Tell what is due: what is measured now, the past and reports that wait in turn, that we are there."""
+        past_is_next = True
         while True:
             now_ns = self._clock.mono_ns()
-            record = self._book.kept.first()
+            record, question = self._book.kept.first(), hearing.question
             if self._realtime_is_due(now_ns):
-                self._realtime_ns = now_ns + round(self._book.settings.realtime_s * _NS)
+                self._realtime_ns = now_ns
                 await talk.deliver(self._measured(identity))
-            elif self._questions:
-                await self._answer(talk, identity)
+            elif question is not None and not question.records:
+                hearing.told_all()
                 continue
+            elif question is not None and (past_is_next or record is None):
+                await self._tell_past(talk, question, identity)
+                past_is_next = False
             elif record is not None:
                 late = record.qn[:14] < connected
                 await talk.deliver(of_record(identity, record, self._site.factors, late=late))
                 self._book.told(record)
                 self._news.set()
+                past_is_next = True
             elif self._site.heartbeat_s and now_ns >= self._heartbeat_ns:
                 await talk.deliver((of_heartbeat(identity, self._book.number()),))
             else:
@@ -224,43 +224,12 @@ class Bureau:
             self._heartbeat_ns = self._clock.mono_ns() + round(self._site.heartbeat_s * _NS)
             self._well()
 
-    async def _answer(self, talk: Talk, identity: Identity) -> None:
-        """Send one more report of the past that was asked for, or say that these were all (tables C.47 to C.50)."""
-        asked, records = self._questions[0]
-        if not records:
-            self._questions.popleft()
-            talk.say(ended(asked, identity.edition, Done.DONE))
-            return
-        record = records[0]
+    async def _tell_past(self, talk: Talk, question: Question, identity: Identity) -> None:
+        """Send one more report of the past that was asked for, under a number of its own."""
+        record = question.records[0]
         fresh = Record(report=record.report, start=record.start, qn=self._book.number(32), values=record.values)
         await talk.deliver(of_record(identity, fresh, self._site.factors, late=False))
-        records.popleft()
-
-    def _hear(self, said: Segment, talk: Talk) -> None:
-        identity = self._identity
-        if identity is None:
-            return
-        reaction = react(said, identity, self._book.settings, self._book.local())
-        for packet in reaction.say:
-            talk.say(packet)
-        if reaction.settings is not None:
-            self._book.set(reaction.settings)
-            self._realtime_ns = min(
-                self._realtime_ns, self._clock.mono_ns() + round(reaction.settings.realtime_s * _NS)
-            )
-            self._news.set()
-        if reaction.past is not None and reaction.asked is not None:
-            self._look_up(reaction.past, reaction.asked, identity, talk)
-        self._work.set()
-
-    def _look_up(self, past: Past, asked: Segment, identity: Identity, talk: Talk) -> None:
-        records = deque(self._book.kept.past(past.report, past.first, past.last))
-        if not records:
-            talk.say(ended(asked, identity.edition, Done.NO_DATA))
-        elif len(self._questions) >= _MOST_QUESTIONS:
-            talk.say(ended(asked, identity.edition, Done.BUSY))
-        else:
-            self._questions.append((asked, records))
+        question.records.popleft()
 
     def _measured(self, identity: Identity) -> tuple[Segment, ...]:
         now_ns = self._clock.utc_ns()
@@ -271,9 +240,12 @@ class Bureau:
     def _realtime_is_due(self, now_ns: int) -> bool:
         return (
             self._wants_realtime()
-            and now_ns >= self._realtime_ns
+            and now_ns >= self._realtime_due_ns()
             and any(one is not None for one in self._book.periods.last)
         )
+
+    def _realtime_due_ns(self) -> int:
+        return 0 if self._realtime_ns is None else self._realtime_ns + round(self._book.settings.realtime_s * _NS)
 
     def _wants_realtime(self) -> bool:
         return self._book.settings.realtime_on and Report.REALTIME in self._site.reports
@@ -281,7 +253,7 @@ class Bureau:
     def _idle_s(self, now_ns: int) -> float:
         due_ns = [now_ns + round(_LOOK_S * _NS)]
         if self._wants_realtime():
-            due_ns.append(max(self._realtime_ns, now_ns + _NS // 2))  # due already: no reading has come yet
+            due_ns.append(max(self._realtime_due_ns(), now_ns + _NS // 2))  # due already: no reading has come yet
         if self._site.heartbeat_s:
             due_ns.append(self._heartbeat_ns)
         return (min(due_ns) - now_ns) / _NS

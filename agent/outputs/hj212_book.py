@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from fractions import Fraction
 from typing import Final, TypeAlias
@@ -36,6 +36,14 @@ OffLoop: TypeAlias = Callable[[Callable[[], None]], Awaitable[None]]
 _STAMP: Final = "%Y%m%d%H%M%S"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    """What the bureau wants to be in force, and who waits for it to be on disk."""
+
+    settings: BureauSettings
+    done: asyncio.Future[bool]
+
+
 class Book:
     """All that is to be told to one bureau.
 
@@ -58,6 +66,7 @@ class Book:
         self.kept = Kept()
         self._lines: list[list[object]] = []
         self._fresh: list[Record] = []
+        self._orders: list[_Order] = []
         self._parts: dict[Report, dict[str, None]] = {Report.HOUR: {}, Report.DAY: {}}
         self._numbers = Numbers()
         self._state_is_due = False
@@ -113,12 +122,14 @@ class Book:
         self.kept.waiting.pop(record.key, None)
         self._lines.append(done_line(record.key))
 
-    def set(self, settings: BureauSettings) -> None:
-        """Do as the bureau says from now on, over restarts too."""
-        self.settings = settings
-        self.periods.minute_s = settings.minute_s
-        self.kept.settings, self.kept.usual = settings, self._site.usual
-        self._lines.append(settings_line(settings, self._site.usual))
+    def order(self, settings: BureauSettings) -> asyncio.Future[bool]:
+        """Let the bureau's word be brought to disk by ``keep``; from then on it is in force, over restarts too.
+
+        Gives True once it is, False if the disk refused it: then nothing has changed.
+        """
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._orders.append(_Order(settings=settings, done=done))
+        return done
 
     def note_state(self) -> None:
         """Let the period that runs be kept, so that a restart goes on with it."""
@@ -127,14 +138,17 @@ class Book:
     @property
     def has_news(self) -> bool:
         """Whether something is not on disk yet."""
-        return bool(self._lines or self._fresh or self._state_is_due)
+        return bool(self._lines or self._fresh or self._orders or self._state_is_due)
 
     async def keep(self, off_loop: OffLoop) -> None:
         """Bring the news to disk, then let what was made be sent. A disk that refuses holds nothing up but itself."""
         fresh, self._fresh = self._fresh, []
+        orders, self._orders = self._orders, []
         lines, self._lines = [*self._lines, *(record_line(record) for record in fresh)], []
         state, self._state_is_due = self._state() if self._state_is_due else [], False
-        await self._write(off_loop, lambda: self._journal.append(lines + state), lines)
+        ordered = [settings_line(order.settings, self._site.usual) for order in orders]
+        await self._write(off_loop, lambda: self._journal.append(lines + ordered + state), lines)
+        self._settle(orders)
         self._admit(fresh)
         if self._journal.is_long and self.fault is None:
             await self._shorten(off_loop)
@@ -150,6 +164,19 @@ class Book:
     def _state(self) -> list[list[object]]:
         self.kept.state = self.periods.state()
         return [state_line(self.kept.state)]
+
+    def _settle(self, orders: Sequence[_Order]) -> None:
+        """Put in force what is on disk. What was refused may be there all the same: the next lines say what holds."""
+        done = self.fault is None
+        if orders and done:
+            self.settings = orders[-1].settings
+            self.periods.minute_s = self.settings.minute_s
+            self.kept.settings, self.kept.usual = self.settings, self._site.usual
+        elif orders:
+            self._lines.append(settings_line(self.settings, self._site.usual))
+        for order in orders:
+            if not order.done.done():
+                order.done.set_result(done)
 
     def _admit(self, fresh: Sequence[Record]) -> None:
         for record in fresh:

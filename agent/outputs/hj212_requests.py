@@ -24,6 +24,7 @@ _REFUSED: Final = frozenset(
 """What we know of and do not do."""
 _LONGEST_S: Final = 99
 _QN_DIGITS: Final = 17
+_LONGEST_ECHO: Final = 64
 _STAMP_DIGITS: Final = 14
 
 
@@ -69,13 +70,16 @@ class Reaction:
 
     Attributes:
         say: packets to send at once, in order.
-        settings: what is in force from now on, None if nothing changed.
+        settings: what is to be in force from now on, None if nothing changed.
+        done: what to send when ``settings`` is on disk; failed: what if it is not.
         past: what is to be sent, before ``end`` is.
         asked: the request that ``past`` answers.
     """
 
     say: tuple[Segment, ...] = ()
     settings: BureauSettings | None = None
+    done: tuple[Segment, ...] = ()
+    failed: tuple[Segment, ...] = ()
     past: Past | None = None
     asked: Segment | None = None
 
@@ -94,11 +98,13 @@ class _Outcome:
 def react(said: Segment, identity: Identity, settings: BureauSettings, local: datetime) -> Reaction:
     """Answer a request or notice of the bureau; what is neither gets no answer."""
     command, edition = said.head("CN"), identity.edition
+    if any(len(said.head(name)) > _LONGEST_ECHO for name in ("QN", "PW", "MN")):
+        return Reaction()  # an answer would carry it back
     if command == "2012":  # a notice: two steps, table C.11
         if _fault(said, identity) is not None:
             return Reaction()
         off = replace(settings, realtime_on=False)
-        return Reaction(say=(answer(said, NOTICE_ANSWER, edition),), settings=off)
+        return Reaction(settings=off, done=(answer(said, NOTICE_ANSWER, edition),))
     if not command.isdecimal() or command.startswith("9"):
         return Reaction()
     action = _ACTIONS.get(command)
@@ -111,7 +117,11 @@ def react(said: Segment, identity: Identity, settings: BureauSettings, local: da
         say.append(_reply(said, identity, outcome.items))
     if outcome.past is not None:
         return Reaction(say=tuple(say), past=outcome.past, asked=said)
-    return Reaction(say=(*say, ended(said, edition, outcome.done)), settings=outcome.settings)
+    last = ended(said, edition, outcome.done)
+    if outcome.settings is None:
+        return Reaction(say=(*say, last))
+    failed = ended(said, edition, Done.FAILED)
+    return Reaction(say=tuple(say), settings=outcome.settings, done=(last,), failed=(failed,))
 
 
 def ended(asked: Segment, edition: Edition, how: Done) -> Segment:

@@ -6,8 +6,7 @@ import asyncio
 import logging
 import random
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,58 +16,15 @@ import pytest
 from agent.delivery.mqtt_state import Phase
 from agent.outputs.hj212 import Bureau as Output
 from agent.outputs.hj212_cipher import AreaCipher
-from agent.outputs.hj212_settings import BureauSettings, Hj212Output, Report
+from agent.outputs.hj212_settings import Report
 from agent.outputs.status import OutputTrouble
 from drivers.batch import DeviceTime, DeviceTimeFlag
 from drivers.codec.hj212 import Edition
 from hil.hj212_bureau import Bureau, Fault, Heard
-from tests.agent.outputs.bureau_site import MN, STATION, FastClock, readings, site
+from tests.agent.outputs.bureau_site import MN, FastClock, readings, site
+from tests.agent.outputs.running_output import FAST, quick, running, starts
 
 pytestmark = pytest.mark.upstream
-
-FAST = 20.0
-"""Seconds of the bureau's time in one of ours."""
-
-
-class Eager(random.Random):
-    """Waits little."""
-
-    def uniform(self, a: float, b: float) -> float:
-        return min(b, a + 0.1)
-
-
-@asynccontextmanager
-async def running(
-    settings: Hj212Output, folder: Path, clock: FastClock, *, polls: bool = True
-) -> AsyncIterator[Output]:
-    """Run an output whose station is polled all the time."""
-    output = Output(settings, folder, clock=clock, rng=Eager())
-    output.prepare()
-    output.register((STATION,))
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(output.run())]
-        if polls:
-            tasks.append(group.create_task(_poll(output)))
-        try:
-            yield output
-        finally:
-            for task in tasks:
-                task.cancel()
-
-
-async def _poll(output: Output) -> None:
-    while True:
-        output.take(readings(3600, 405))
-        await asyncio.sleep(0.03)
-
-
-def quick(minute_s: int = 4, **changes: object) -> BureauSettings:
-    words: dict[str, object] = {"overtime_s": 3.0, "recount": 2, "realtime_s": 0.5, "minute_s": minute_s, **changes}
-    return BureauSettings(**words)  # type: ignore[arg-type]
-
-
-def starts(bureau: Bureau, command: str = "2051") -> list[str]:
-    return sorted(bureau.stored(command))
 
 
 def without_gap(found: list[str], step_s: int) -> bool:
@@ -310,7 +266,7 @@ async def test_who_is_cancelled_leaves_the_file_to_nobody_else(tmp_path: Path) -
 
         await asyncio.to_thread(late)
 
-    output._book.set(quick(overtime_s=9.0))
+    output._book.order(quick(overtime_s=9.0))
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(output._book.keep(slowly))
         await asyncio.to_thread(begun.wait, 10)

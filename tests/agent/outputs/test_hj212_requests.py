@@ -34,7 +34,8 @@ def asked(command: str, area: str = "", **instead: str) -> Reaction:
 
 
 def words(reaction: Reaction) -> list[tuple[str, str]]:
-    return [(packet.head("CN"), compose(packet).decode().partition("&&")[2][:-2]) for packet in reaction.say]
+    told = (*reaction.say, *reaction.done)
+    return [(packet.head("CN"), compose(packet).decode().partition("&&")[2][:-2]) for packet in told]
 
 
 def test_time_outs_are_set_as_in_table_c1() -> None:
@@ -110,6 +111,21 @@ def test_who_is_not_our_bureau_changes_nothing(instead: dict[str, str], returned
 @pytest.mark.parametrize(("command", "returned"), [("1072", 2), ("1014", 2), ("3012", 2), ("3020", 2), ("7777", 8)])
 def test_what_we_do_not_do_is_refused(command: str, returned: int) -> None:
     assert words(asked(command)) == [("9011", f"QnRtn={returned}")]
+
+
+def test_an_order_is_called_done_or_failed_behind_it_and_a_notice_only_done() -> None:
+    order, notice = asked("1000", "OverTime=7;ReCount=4"), asked("2012")
+    assert [packet.head("CN") for packet in order.say] == ["9011"]
+    assert [compose(packet).decode().partition("&&")[2] for packet in (*order.done, *order.failed)] == [
+        "ExeRtn=1&&",
+        "ExeRtn=2&&",
+    ]
+    assert (notice.say, [packet.head("CN") for packet in notice.done], notice.failed) == ((), ["9013"], ())
+
+
+@pytest.mark.parametrize("name", ["QN", "PW", "MN"])
+def test_a_field_that_an_answer_cannot_carry_back_gets_none(name: str) -> None:
+    assert asked("1061", **{name: "9" * 65}) == Reaction()
 
 
 @pytest.mark.parametrize("command", ["9011", "9012", "9014", "", "abcd"])

@@ -122,13 +122,16 @@ class ListeningBus:
         except LinkDownError as error:
             await self._down(error)
             return
+        lost: LinkDownError | None = None
         try:
             self._up()
             await self._listen(self._ear.hearing())
         except LinkDownError as error:
-            await self._down(error)
+            lost = error
         finally:
-            await self._ear.aclose()
+            await self._ear.aclose()  # an adapter that is put back while we hold it would get another name
+        if lost is not None:
+            await self._down(lost)
 
     async def _listen(self, hearing: Overhearing) -> None:
         while not self._stopping:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -53,6 +54,11 @@ def over(bus: ListeningBus) -> bool:
     return bus._nap is not None and bus._nap.expired()
 
 
+def holds(device: Path) -> bool:
+    """Whether this process has a device open, gone or not."""
+    return any(os.path.realpath(one).split()[0] == str(device) for one in Path("/proc/self/fd").iterdir())
+
+
 async def test_a_stop_in_the_turn_in_which_a_wait_is_over_is_a_stop(
     port: ListenerPort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,3 +105,20 @@ async def test_a_stop_after_a_cancelled_pause_is_a_stop(port: ListenerPort) -> N
     await asyncio.wait([running])
     bus.stop()
     assert running.cancelled()
+
+
+async def test_a_lost_port_is_let_go_before_it_is_tried_again(
+    port: ListenerPort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "REOPEN_PAUSES_S", (3600.0,))
+    bus = bus_on(port)
+    device = port.path.resolve()
+    running = asyncio.get_running_loop().create_task(bus.run())
+    await turns_until(lambda: bus.status().phase is BusPhase.UP)
+    assert holds(device)
+    port.unplug()
+    await turns_until(lambda: bus.status().phase is BusPhase.DOWN and bus._nap is not None)
+    left = holds(device)
+    bus.stop()
+    await asyncio.wait_for(running, 10)
+    assert not left, "an adapter that is put back would get another name"

@@ -386,7 +386,7 @@ def _connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     db.execute("PRAGMA journal_mode = WAL").fetchone()
     db.execute("PRAGMA synchronous = FULL")
     db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}").fetchone()
-    db.execute("PRAGMA cache_size = -1024")
+    db.execute("PRAGMA cache_size = -256")  # KiB; 1024 fill up with blocks that nobody reads again
     return db
 
 

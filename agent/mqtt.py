@@ -16,15 +16,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-
 from agent.delivery.mqtt_options import MAX_PACKET_BYTES, MqttOptions
 from agent.delivery.mqtt_state import Facts, Incoming, Outcome, PubAck, Trouble, outcome_of
 from agent.delivery.mqtt_tls import ask_again, explain, is_vague, make_context, read_password
+from agent.leaving_out import leaving_out
+
+# paho asks urllib.request for proxies, and only where there is PySocks; it drags http and email along: 1.6 MiB
+with leaving_out("urllib.request", unless="socks"):
+    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
+    from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+    from paho.mqtt.reasoncodes import ReasonCode
 
 RECEIVE_WINDOW: Final = 1000
 ASK_S: Final = 3.0

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.language import Language as Language  # noqa: PLC0414 - callers find it here too
-from agent.outputs.hj212_settings import Hj212Output
 from drivers.adapter import Adapter
 from drivers.profile import LineSettings, Profile
+
+if TYPE_CHECKING:  # few sites have an output
+    from agent.outputs.hj212_settings import Hj212Output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

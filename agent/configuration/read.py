@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from agent.config import BlockRules, Bus, OutboxLimits, Site, SiteDevice, SiteIdentity, Uplink
@@ -14,12 +14,14 @@ from agent.configuration.address import read_address, takes_password
 from agent.configuration.ratios import Rated
 from agent.configuration.values import BAUDS, Table, nearest
 from agent.language import Language, parse
-from agent.outputs.hj212_settings import Hj212Output
 from agent.zones import zone_of
 from drivers.adapter import Adapter, Direction, SendingEnd
 from drivers.errors import LinkDownError, ProfileError
 from drivers.port_url import Way, read_port, way_of
 from drivers.profile import LineSettings, Parity, Profile
+
+if TYPE_CHECKING:  # few sites have an output
+    from agent.outputs.hj212_settings import Hj212Output
 
 SCHEMA: Final = 1
 _DAY_S: Final = 86_400.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from drivers.adapter import Adapter, SendingEnd
@@ -15,7 +16,6 @@ from drivers.link_tcp import open_tcp_link
 from drivers.port_url import Way, read_port
 from drivers.profile import LineSettings
 from drivers.sources import ByteStream
-from drivers.transport.serial import SerialStream, open_serial
 from drivers.transport.tap import Sink, Tap
 from drivers.transport.tcp import open_tcp
 from drivers.transport.tcp_listen import open_listener
@@ -65,7 +65,7 @@ async def open_link(
     waits = adapter is not None and adapter.sending_end is SendingEnd.WAIT
     link = Link(
         stream, name=port, clock=clock, pause=pause, line=line, echo=echo, switch_s=switch_s, margin_s=margin_s,
-        drain=plain.drain if waits and isinstance(plain, SerialStream) else None,
+        drain=_drain_of(plain) if waits else None,
     )  # fmt: skip
     slack_s = _NETWORK_S if url.way.is_network else 0.0
     return AsciiLink(link, slack_s=slack_s) if ascii_frames else RtuLink(link, slack_s=slack_s)
@@ -88,10 +88,18 @@ async def open_stream(port: str, line: LineSettings, adapter: Adapter | None = N
         from drivers.transport.rfc2217 import open_rfc2217  # noqa: PLC0415 - Telnet and threads, seldom wanted
 
         return await open_rfc2217(url.host, url.number, line)
+    from drivers.transport.serial import open_serial  # noqa: PLC0415 - 0.3 MiB that no network line needs
+
     stream = await open_serial(port, line, adapter)
     for finding in stream.findings:
         _log.warning("%s %s", finding.code, finding.detail)
     return stream
+
+
+def _drain_of(stream: ByteStream) -> Callable[[], Awaitable[None]] | None:
+    from drivers.transport.serial import SerialStream  # noqa: PLC0415 - as above
+
+    return stream.drain if isinstance(stream, SerialStream) else None
 
 
 def tcp_address(port: str) -> tuple[str, int]:

@@ -146,6 +146,7 @@ class Broker:
             self._process = subprocess.Popen(
                 [*dying, program, "-c", str(config)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for who started it: what is on its way has to get through
             )  # fmt: skip
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline and self._process.poll() is None:

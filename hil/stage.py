@@ -35,6 +35,7 @@ def tidegate(*words: str | Path, patience_s: float = 60.0) -> subprocess.Complet
         text=True,
         timeout=patience_s,
         check=False,
+        start_new_session=True,  # the Ctrl-C that ends a run is not for what judges it
         env={**os.environ, "TIDEGATE_LANG": "en"},
     )
 

@@ -83,13 +83,16 @@ def test_a_storm_loses_nothing_stores_nothing_twice_and_the_pulled_line_heals(se
 
 
 def test_plain_lines_without_a_terminal_and_a_summary_after_ctrl_c() -> None:
-    process = subprocess.Popen([*DEMO], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*DEMO], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     time.sleep(9)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: all that stand in its foreground hear it
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, (out, err)
     assert "\x1b" not in out
     assert "readings verified" in out
+    assert " 0 lost, 0 twice" in out
     assert "proven from the genesis to the last block" in out
 
 

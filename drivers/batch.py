@@ -6,6 +6,7 @@ and later in the block's dictionary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Final, TypeAlias
@@ -74,3 +75,8 @@ class Batch:
     urgent: bool = False
     raws: tuple[tuple[int, bytes], ...] = ()
     device_times: tuple[DeviceTime, ...] = ()
+
+
+def in_columns(rows: Sequence[tuple[Value, int]]) -> tuple[tuple[Value, ...], tuple[int, ...]]:
+    """Give value and status of each row as ``values`` and ``statuses`` of a batch."""
+    return tuple([value for value, _ in rows]), tuple([int(status) for _, status in rows])

@@ -11,7 +11,7 @@ from datetime import tzinfo
 from enum import Enum
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
-from drivers.batch import DeviceTime, Value
+from drivers.batch import DeviceTime, Value, in_columns
 from drivers.codec.framing import Decoder, Frame, NoiseReason
 from drivers.profile import Profile
 
@@ -165,12 +165,9 @@ class Taken:
     @classmethod
     def of(cls, rows: Sequence[tuple[int, tuple[Value, int]]], plate: Mapping[str, str | None] | None = None) -> Self:
         """Put rows of point, value and status into columns."""
-        return cls(
-            points=tuple([index for index, _ in rows]),
-            values=tuple([value for _, (value, _) in rows]),
-            statuses=tuple([int(status) for _, (_, status) in rows]),
-            plate=plate or {},
-        )
+        values, statuses = in_columns([both for _, both in rows])
+        points = tuple([index for index, _ in rows])
+        return cls(points=points, values=values, statuses=statuses, plate=plate or {})
 
 
 class Overheard(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from drivers.batch import Value
+from drivers.batch import Value, in_columns
 from drivers.conversion import factor
 from drivers.decoded import Quantity
 from drivers.profile import Kind, Point
@@ -58,8 +58,7 @@ def columns(
     points: Sequence[Point], keys: Sequence[str], said: Mapping[str, Quantity]
 ) -> tuple[tuple[Value, ...], tuple[int, ...]]:
     """Give the columns of a batch: for each point what was said under its key, BAD_NO_DATA if nothing was."""
-    both = [sealed(point, said.get(key, NOTHING)) for point, key in zip(points, keys, strict=True)]
-    return tuple([value for value, _ in both]), tuple([int(status) for _, status in both])
+    return in_columns([sealed(point, said.get(key, NOTHING)) for point, key in zip(points, keys, strict=True)])
 
 
 def _state(point: Point, value: Decimal | bool | str) -> tuple[Value, int]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from drivers.batch import Batch, DeviceTime, Value
+from drivers.batch import Batch, DeviceTime, Value, in_columns
 from drivers.codec.cjt188 import (
     CLOCK_IDENTIFIER,
     WAKE_UP,
@@ -86,13 +86,13 @@ class Cjt188Device:
         data = reply.data[HEAD:]
         rows = list(zip(read.points, planned.places, strict=True))
         both = [self._value(self._points[i], place, data, ours_ms) for i, place in rows]
-        values = tuple([value for value, _ in both])
+        values, statuses = in_columns(both)
         return Batch(
             device=self._index,
             mono_ns=mono_ns,
             points=read.points,
             values=values,
-            statuses=tuple([int(status) for _, status in both]),
+            statuses=statuses,
             raws=kept([self._points[i] for i in read.points], lambda _row: reply.raw),
             device_times=tuple(self._times(planned.places, values, data)),
         )

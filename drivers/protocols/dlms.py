@@ -12,7 +12,7 @@ from datetime import tzinfo
 from types import MappingProxyType
 from typing import Final
 
-from drivers.batch import Batch, DeviceTime, DeviceTimeFlag
+from drivers.batch import Batch, DeviceTime, DeviceTimeFlag, in_columns
 from drivers.codec.hdlc import HdlcFrame
 from drivers.codec.hdlc_reply import HdlcReplyDecoder
 from drivers.errors import FrameError, RefusedError
@@ -90,14 +90,14 @@ class DlmsDevice:
         mono_ns = self._clock.mono_ns()
         taken = await self._taken(place)
         said = [quantity(own, data, scaling) for own in planned.places]
-        both = [sealed(point, one) for point, one in zip(planned.points, said, strict=True)]
-        rows = range(len(both)) if taken is not None else range(0)
+        values, statuses = in_columns([sealed(point, one) for point, one in zip(planned.points, said, strict=True)])
+        rows = range(len(values)) if taken is not None else range(0)
         return Batch(
             device=self._index,
             mono_ns=mono_ns,
             points=read.points,
-            values=tuple([value for value, _ in both]),
-            statuses=tuple([int(status) for _, status in both]),
+            values=values,
+            statuses=statuses,
             device_times=tuple([_device_time(row, taken, self._zone) for row in rows]),
         )
 

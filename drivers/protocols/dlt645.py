@@ -15,7 +15,7 @@ from functools import partial
 from itertools import groupby
 from typing import Final
 
-from drivers.batch import Batch, Value
+from drivers.batch import Batch, Value, in_columns
 from drivers.captured import first_frame, replies
 from drivers.codec import dlt645
 from drivers.codec.dlt645 import Edition, reply_decoder
@@ -101,13 +101,13 @@ class Dlt645Device:
         mono_ns = self._clock.mono_ns()
         self._nameplate.learn({"address": self._dialogue.answering})
         both = [self._value(self._points[i], place, told.data) for i, place in _pairs(planned)]
-        values = tuple([value for value, _ in both])
+        values, statuses = in_columns(both)
         return Batch(
             device=self._index,
             mono_ns=mono_ns,
             points=read.points,
             values=values,
-            statuses=tuple([int(status) for _, status in both]),
+            statuses=statuses,
             raws=kept([self._points[i] for i in read.points], lambda _row: self._dialogue.frames),
             device_times=tuple(times(self._edition, planned.places, values, told, self._zone)),
         )

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from drivers.batch import Batch, DeviceTime
+from drivers.batch import Batch, DeviceTime, in_columns
 from drivers.codec.framing import Noise, NoiseReason
 from drivers.codec.hj212 import Edition, Hj212Frame, Rules, encode, stream_decoder
 from drivers.codec.hj212_segment import DATA_ANSWER, NOTICE_ANSWER, Segment, answer, compose, parse
@@ -188,12 +188,13 @@ class Hj212Station:
             for row, (place, (value, _)) in enumerate(zip(group.places, both, strict=True))
             if value is not None
         )
+        values, statuses = in_columns(both)
         return Batch(
             device=self._index,
             mono_ns=message.mono_ns,
             points=group.read.points,
-            values=tuple([value for value, _ in both]),
-            statuses=tuple([int(status) for _, status in both]),
+            values=values,
+            statuses=statuses,
             device_times=times,
         )
 

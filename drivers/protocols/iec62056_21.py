@@ -15,7 +15,7 @@ from functools import partial
 from itertools import groupby
 from typing import Final
 
-from drivers.batch import Batch, Value
+from drivers.batch import Batch, Value, in_columns
 from drivers.clock import Clock
 from drivers.codec.iec62056_21 import IecFrame, Kind, encode
 from drivers.codec.iec62056_21_baud import Identification, Mode, parse_identification
@@ -62,13 +62,13 @@ class _Planned:
             sealed(point, place.find(found)) if place.obis is not None else offset_value(point, found[OFFSET], clock)
             for point, place in zip(self.points, self.places, strict=True)
         ]
-        values = tuple([value for value, _ in both])
+        values, statuses = in_columns(both)
         return Batch(
             device=device,
             mono_ns=mono_ns,
             points=self.read.points,
             values=values,
-            statuses=tuple([int(status) for _, status in both]),
+            statuses=statuses,
             raws=kept(self.points, lambda row: data_set(text, self.places[row].find(found).quantity)),
             device_times=tuple(times(self.places, values, found, zone)),
         )

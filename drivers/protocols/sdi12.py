@@ -14,7 +14,7 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Final
 
-from drivers.batch import Batch
+from drivers.batch import Batch, in_columns
 from drivers.decoded import Quantity
 from drivers.errors import DriverError
 from drivers.keeping import kept
@@ -57,13 +57,15 @@ class _Planned:
 
     def batch(self, device: int, mono_ns: int, taken: Taken) -> Batch:
         """Make the readings; a value that the sensor does not have is none."""
-        both = [sealed(point, _said(place, taken)) for point, place in zip(self.points, self.places, strict=True)]
+        values, statuses = in_columns(
+            [sealed(point, _said(place, taken)) for point, place in zip(self.points, self.places, strict=True)]
+        )
         return Batch(
             device=device,
             mono_ns=mono_ns,
             points=self.read.points,
-            values=tuple([value for value, _ in both]),
-            statuses=tuple([int(status) for _, status in both]),
+            values=values,
+            statuses=statuses,
             raws=kept(self.points, lambda _row: taken.raw),
         )
 

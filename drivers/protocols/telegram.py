@@ -8,7 +8,7 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Final, Protocol
 
-from drivers.batch import Batch, DeviceTime, DeviceTimeFlag, Value
+from drivers.batch import Batch, DeviceTime, DeviceTimeFlag, Value, in_columns
 from drivers.decoded import Quantity
 from drivers.named_values import NOTHING, sealed
 from drivers.profile import Kind, Point
@@ -82,15 +82,15 @@ class Group:
 
     def batch(self, device: int, mono_ns: int, telegram: Telegram, *, earlier: bool = False) -> Batch:
         """Make the readings of ``telegram``; ``earlier`` if it was heard before this read began."""
-        both = [sealed(point, place.find(telegram.said)) for point, place in self._pairs]
+        values, statuses = in_columns([sealed(point, place.find(telegram.said)) for point, place in self._pairs])
         return Batch(
             device=device,
             mono_ns=mono_ns,
             points=self.read.points,
-            values=tuple([value for value, _ in both]),
-            statuses=tuple([int(status) for _, status in both]),
+            values=values,
+            statuses=statuses,
             raws=tuple(self._raws(telegram)),
-            device_times=tuple(self._times(telegram, [value for value, _ in both], earlier)),
+            device_times=tuple(self._times(telegram, values, earlier)),
         )
 
     def nothing(self, device: int, mono_ns: int) -> Batch:

@@ -53,6 +53,11 @@ def utc_ms_of(local: str | None, zone: tzinfo, *, summer: bool | None = None) ->
     return (both[0] - _EPOCH) // _MS
 
 
+def began_ms(clock: Clock, character_s: float, raw: bytes) -> int:
+    """Give our UTC, milliseconds, at which an answer began that has just come whole: ``raw``, all its bytes."""
+    return clock.utc_ns() // 1_000_000 - round(1000 * character_s * len(raw))
+
+
 def device_time(
     row: int,
     local: str | None,

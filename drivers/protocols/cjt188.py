@@ -19,7 +19,7 @@ from drivers.codec.cjt188 import (
 from drivers.codec.cjt188_layout import METERING
 from drivers.errors import RefusedError
 from drivers.keeping import kept
-from drivers.meter_clock import device_time, historical, offset, offset_value, utc_ms_of
+from drivers.meter_clock import began_ms, device_time, historical, offset, offset_value, utc_ms_of
 from drivers.named_values import sealed
 from drivers.nameplate import Nameplate
 from drivers.profile import Point
@@ -80,7 +80,7 @@ class Cjt188Device:
         mono_ns = self._clock.mono_ns()
         if reply.is_refusal:
             raise self._refused(reply, planned.question.identifier)
-        ours_ms = self._sent_ms(reply)
+        ours_ms = began_ms(self._clock, self._character_s, reply.raw)
         if "A" not in reply.address:
             self._nameplate.learn({"address": reply.address, "type": f"0x{reply.type:02X}"})
         data = reply.data[HEAD:]
@@ -118,7 +118,7 @@ class Cjt188Device:
             raise self._refused(reply, planned.question.identifier)
         said = shown_at(planned.places[0], reply.data[HEAD:])
         local = said.value if said is not None and isinstance(said.value, str) else None
-        return ClockShown(local=local, utc_ms=self._sent_ms(reply))
+        return ClockShown(local=local, utc_ms=began_ms(self._clock, self._character_s, reply.raw))
 
     async def set_clock(self, way: ClockWay, credentials: Credentials) -> str:  # noqa: ARG002 - the standard asks for none
         """See ``SettableClock``."""
@@ -163,10 +163,6 @@ class Cjt188Device:
         code = int.from_bytes(reply.data[1:3], "big")
         where = f"{self._line.name}: meter {self._address}"
         return RefusedError(f"{where} refuses {what} (status {code:04X})", code, reply.raw)
-
-    def _sent_ms(self, reply: Cjt188Frame) -> int:
-        """Give our UTC when the reply began."""
-        return self._clock.utc_ns() // 1_000_000 - round(1000 * self._character_s * len(reply.raw))
 
     def _next_serial(self) -> int:
         self._serial = (self._serial + 1) % _SERIALS

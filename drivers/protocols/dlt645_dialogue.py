@@ -125,10 +125,6 @@ class Dialogue:
         shortest = self._shortest() or min(self.known, key=lambda one: one[1])
         await self.ask(*shortest)
 
-    def wire_ms(self) -> int:
-        """Give how long the last answer took on the wire."""
-        return round(1000 * self.character_s * len(self.frames))
-
     def _shortest(self, other_than: str = "") -> tuple[str, int] | None:
         """Give what has the shortest reply, of what no late answer may be on its way to."""
         free = [one for one in self.known if one[0] != other_than and one[0] not in self._given_up]

@@ -14,7 +14,7 @@ from drivers.codec.bcd import moment
 from drivers.codec.dlt645 import WAKE_UP, Edition
 from drivers.decoded import Quantity
 from drivers.errors import DeviceFailedError, RefusedError
-from drivers.meter_clock import historical
+from drivers.meter_clock import began_ms, historical
 from drivers.protocols.dlt645_dialogue import Dialogue
 from drivers.protocols.dlt645_place import CLOCK, Place, moment_at
 from drivers.setting import ClockShown
@@ -45,7 +45,7 @@ async def shown(dialogue: Dialogue, edition: Edition, clock: Clock) -> ClockShow
     rest = overhead(edition)
     date = await dialogue.data(date_at, rest + _DATE_BYTES)
     time = moment(await dialogue.data(time_at, rest + _TIME_BYTES), "hms")
-    utc_ms = clock.utc_ns() // 1_000_000 - dialogue.wire_ms()
+    utc_ms = began_ms(clock, dialogue.character_s, dialogue.frames)
     if time is not None and time.startswith(_MIDNIGHT):
         date = await dialogue.data(date_at, rest + _DATE_BYTES)
     day = moment(date, "YMDW")

@@ -24,7 +24,7 @@ from drivers.codec.seven_bit import with_parity
 from drivers.decoded import DecodeError, DecodeFault, Quantity
 from drivers.errors import DriverError, FrameError
 from drivers.keeping import kept
-from drivers.meter_clock import OFFSET, offset, offset_value
+from drivers.meter_clock import OFFSET, began_ms, offset, offset_value
 from drivers.named_values import NOTHING, sealed
 from drivers.nameplate import Nameplate
 from drivers.profile import Example, LineSettings, Parity, Point, Profile
@@ -142,7 +142,7 @@ class IecDevice:
 
     async def _telegram(self) -> IecFrame:
         frame = await self._ask(Kind.TELEGRAM, self._readout_bytes)
-        self._shown_ms = self._clock.utc_ns() // 1_000_000 - round(1000 * self._start.character_s * len(frame.raw))
+        self._shown_ms = began_ms(self._clock, self._start.character_s, frame.raw)
         return frame
 
     async def _session(self) -> list[IecFrame]:

@@ -23,7 +23,7 @@ from drivers.codec.mbus_search import select_request
 from drivers.decoded import DecodeError, DecodeFault, Quantity
 from drivers.errors import DeviceFailedError, FrameError, NoReplyError, RefusedError
 from drivers.keeping import kept
-from drivers.meter_clock import OFFSET, offset, offset_value, utc_ms_of
+from drivers.meter_clock import OFFSET, began_ms, offset, offset_value, utc_ms_of
 from drivers.named_values import columns, sealed
 from drivers.nameplate import Nameplate
 from drivers.profile import Example, Point, Profile
@@ -139,19 +139,17 @@ class MbusDevice:
         said: dict[str, Quantity] = {}
         seen: dict[str, int] = {}
         self._raws.clear()
-        began_ms = 0
+        ours_ms = 0
         for _ in range(_MOST_TELEGRAMS):
             frame = await self._data()
-            began_ms = began_ms or (
-                self._clock.utc_ns() // 1_000_000 - round(1000 * self._character_s * len(frame.raw))
-            )
+            ours_ms = ours_ms or began_ms(self._clock, self._character_s, frame.raw)
             try:
                 told = {one.quantity: one for one in quantities(frame, seen)}
             except DecodeError as error:
                 raise FrameError(f"{self._where}: {error.detail}", frame.raw) from error
             said, self._raws = told | said, dict.fromkeys(told, frame.raw) | self._raws
             if not _more(frame):
-                return said, began_ms
+                return said, ours_ms
         raise FrameError(f"{self._where} does not come to the end of its telegrams")
 
     async def _begin(self) -> None:

@@ -20,6 +20,7 @@ from drivers.errors import LinkDownError
 from drivers.profile import LineSettings
 
 _LOOK_S: Final = 0.5  # how often the reading thread looks whether it is to end
+_MOST_UNREAD: Final = 65536  # bytes; a serial port's driver keeps 4096, and as here what comes then is lost
 _FAULTS: Final = (serial.SerialException, ValueError, OSError)
 """What pyserial raises: ValueError where the server rejects a setting."""
 
@@ -110,7 +111,7 @@ class Rfc2217Stream:
                 return
 
     def _arrived(self, data: bytes) -> None:
-        self._input += data
+        self._input += data[: _MOST_UNREAD - len(self._input)]
         self._wake()
 
     def _ended(self, why: str) -> None:

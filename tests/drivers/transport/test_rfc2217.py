@@ -86,6 +86,15 @@ async def test_bytes_of_every_value_pass() -> None:
         await stream.aclose()
 
 
+async def test_a_line_that_babbles_while_nobody_reads_fills_no_memory(rig: Rfc2217Line) -> None:
+    stream = await open_rfc2217("127.0.0.1", _number(rig), _EVEN)
+    for _ in range(1000):
+        stream._arrived(bytes(1024))  # as the reading thread does
+    kept = stream.discard_input()
+    assert 16384 <= len(kept) <= 128 * 1024, "the longest message has room"
+    await stream.aclose()
+
+
 async def test_a_server_that_goes_away_is_a_link_that_is_down(rig: Rfc2217Line) -> None:
     stream = await open_rfc2217("127.0.0.1", _number(rig), _EVEN)
     waiting = asyncio.ensure_future(stream.read())  # noqa: TID251 - it is awaited

@@ -43,10 +43,14 @@ class Periods:
         rules: one for each factor; readings name them by their place.
         zone: local time of the bureau.
         minute_s: length of the minute period.
+
+    Attributes:
+        minute_s: may be set. It counts from where both lengths begin a period, after an hour at the latest: no period
+            is cut short, and none has the name of one that was told already.
     """
 
     def __init__(self, rules: Sequence[FactorRule], zone: tzinfo, minute_s: int) -> None:
-        self.minute_s = minute_s
+        self.minute_s = self._length_s = minute_s
         self._rules = tuple(rules)
         self._zone = zone
         self._flows = [flow_of(self._rules, rule) if rule.total else None for rule in self._rules]
@@ -56,7 +60,7 @@ class Periods:
         ]
         self._start = ""
         self._partial = False
-        self._inside = (0, 0, 0)
+        self._inside = (0, 0)
         self._sums: list[Sums] = []
         self.last: list[Seen | None] = [None] * len(self._rules)
 
@@ -99,8 +103,8 @@ class Periods:
     def ends_ns(self, utc_ns: int) -> int:
         """Give when the period of ``utc_ns`` is over, UTC."""
         local = self.local(utc_ns)
-        into_s = (local.hour * _HOUR_S + local.minute * 60 + local.second) % self.minute_s
-        return utc_ns - local.microsecond * 1000 + (self.minute_s - into_s) * 1_000_000_000
+        into_s = _seconds(local) % self._length_s
+        return utc_ns - local.microsecond * 1000 + (self._length_s - into_s) * 1_000_000_000
 
     def state(self) -> str:
         """Give what a restart needs to go on in the middle of a period, as one line."""
@@ -117,35 +121,39 @@ class Periods:
             for one in self._sums
         ]
         return json.dumps(
-            [self._start, self.minute_s, [rule.code for rule in self._rules], rows], separators=(",", ":")
+            [self._start, self._length_s, [rule.code for rule in self._rules], rows], separators=(",", ":")
         )
 
     def restore(self, state: str) -> None:
-        """Go on from ``state``; one of other factors, or none at all, changes nothing."""
+        """Go on from ``state`` at the length of its period; one of other factors, or none at all, changes nothing."""
         try:
-            start, minute_s, codes, rows = json.loads(state)
+            start, length_s, codes, rows = json.loads(state)
             sums = [_sums(row) for row in rows]
         except (ValueError, TypeError, ZeroDivisionError):
             return
-        if codes == [rule.code for rule in self._rules] and minute_s == self.minute_s and len(sums) == len(codes):
-            self._start, self._sums = str(start), sums
+        if codes != [rule.code for rule in self._rules] or len(sums) != len(codes):
+            return
+        if isinstance(length_s, int) and length_s > 0 and _HOUR_S % length_s == 0:
+            self._start, self._length_s, self._sums = str(start), length_s, sums
 
     def _is_inside(self, utc_ns: int) -> bool:
         """Tell at once of most readings that they belong to the period that runs."""
-        minute_s, first_ns, end_ns = self._inside
-        return minute_s == self.minute_s and first_ns <= utc_ns < end_ns
+        first_ns, end_ns = self._inside
+        return first_ns <= utc_ns < end_ns
 
     def _begin(self, utc_ns: int) -> None:
-        self._inside = (self.minute_s, utc_ns, self.ends_ns(utc_ns))
+        seconds = _seconds(self.local(utc_ns))
+        if (seconds - seconds % self._length_s) % self.minute_s == 0 or not self._start:
+            self._length_s = self.minute_s
+        self._inside = (utc_ns, self.ends_ns(utc_ns))
         self._start = self._start_of(utc_ns)
         self._partial = self._start_of(utc_ns - _SOON_NS) == self._start
         self._sums = [Sums() for _ in self._rules]
 
     def _start_of(self, utc_ns: int) -> str:
         local = self.local(utc_ns)
-        seconds = local.hour * _HOUR_S + local.minute * 60 + local.second
-        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-        return f"{midnight + timedelta(seconds=seconds - seconds % self.minute_s):{_FORM}}"
+        midnight, seconds = local.replace(hour=0, minute=0, second=0, microsecond=0), _seconds(local)
+        return f"{midnight + timedelta(seconds=seconds - seconds % self._length_s):{_FORM}}"
 
     def _is_flow(self, at: int) -> bool:
         return self._flows[at] == at or bool(self._carried[at])
@@ -197,6 +205,10 @@ def summed(
 
 def _find(record: Record, code: str) -> FactorValue | None:
     return next((value for value in record.values if value.code == code), None)
+
+
+def _seconds(local: datetime) -> int:
+    return local.hour * _HOUR_S + local.minute * 60 + local.second
 
 
 def _text(value: Fraction | None) -> str | None:

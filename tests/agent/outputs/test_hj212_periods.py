@@ -99,20 +99,51 @@ def test_a_state_that_is_none_changes_nothing() -> None:
         "{",
         good.state()[:-3],
         '["20260101080000",600,["w00000"],[[1,"1/0",null,null,null,"0",{}]]]',
+        good.state().replace("600", "0"),
+        good.state().replace("600", "7"),
+        good.state().replace("600", '"x"'),
     ):
         other.restore(state)
     other.restore(good.state())
     assert other.turn(at(600)) is None
 
 
-def test_another_length_closes_the_period_that_runs() -> None:
-    book = periods()
-    book.take(2, Fraction(7), "N", at(0))
-    book.minute_s = 300
-    finished = book.take(2, Fraction(8), "N", at(310))
-    assert finished is not None
-    assert finished.start == "20260101080000"
-    assert book.ends_ns(at(310)) == at(600)
+def told(book: Periods, first_s: int, last_s: int) -> list[tuple[str, int]]:
+    """Let a reading come every ten seconds; give start and count of each period that was told."""
+    found = []
+    for second in range(first_s, last_s, 10):
+        finished = book.take(2, Fraction(second), "N", at(second))
+        if finished is not None:
+            assert finished.values[2].low is not None
+            assert finished.values[2].high is not None
+            span = finished.values[2].high - finished.values[2].low
+            found.append((finished.start[8:12], int(span) // 10 + 1))
+    return found
+
+
+def test_another_length_counts_from_where_both_begin_a_period() -> None:
+    book = periods(60)
+    assert told(book, 0, 330) == [(f"080{minute}", 6) for minute in range(5)]
+    book.minute_s = 600
+    later = [(f"080{minute}", 6) for minute in range(5, 10)]
+    assert told(book, 330, 1810) == [*later, ("0810", 60), ("0820", 60)], "none is cut, none begins where one did"
+    assert book.ends_ns(at(1810)) == at(2400)
+    book.minute_s = 60
+    assert told(book, 1810, 2470) == [("0830", 60), ("0840", 6)]
+
+
+def test_lengths_that_seldom_meet_meet() -> None:
+    book = periods(240)
+    told(book, 0, 250)
+    book.minute_s = 360
+    assert told(book, 250, 1090) == [("0804", 24), ("0808", 24), ("0812", 36)], "twelve minutes"
+
+
+def test_a_restart_finishes_the_period_that_ran_at_its_own_length() -> None:
+    before, after = periods(600), periods(60)
+    before.take(2, Fraction(7), "N", at(10))
+    after.restore(before.state())
+    assert told(after, 20, 730)[:2] == [("0800", 59), ("0810", 6)]
 
 
 def test_hours_and_days_are_over_when_the_next_has_begun() -> None:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import partial
-from itertools import groupby
 from typing import Final
 
 from drivers.batch import Batch, Value, in_columns
@@ -27,6 +26,7 @@ from drivers.keeping import kept
 from drivers.meter_clock import OFFSET, began_ms, offset, offset_value
 from drivers.named_values import NOTHING, sealed
 from drivers.nameplate import Nameplate
+from drivers.periods import by_period
 from drivers.profile import Example, LineSettings, Parity, Point, Profile
 from drivers.protocols.iec62056_21_decode import read_iec, read_iec_request, said
 from drivers.protocols.iec62056_21_place import ANY, Place, check_places, place_of, read_address
@@ -206,9 +206,7 @@ class IecDevice:
 
 def _plan(profile: Profile) -> Iterator[_Planned]:
     points = profile.points
-    by_period = sorted(range(len(points)), key=lambda i: (points[i].period_s, i))
-    for period_s, due in groupby(by_period, key=lambda i: points[i].period_s):
-        indexes = tuple(due)
+    for period_s, indexes in by_period(points):
         yield _Planned(
             read=Read(points=indexes, period_s=period_s, request_bytes=_SIGN_ON_BYTES, reply_bytes=_READOUT_BYTES),
             points=tuple(points[i] for i in indexes),

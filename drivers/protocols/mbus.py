@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final
 
 from drivers.batch import Batch, Value
@@ -26,6 +25,7 @@ from drivers.keeping import kept
 from drivers.meter_clock import OFFSET, began_ms, offset, offset_value, utc_ms_of
 from drivers.named_values import columns, sealed
 from drivers.nameplate import Nameplate
+from drivers.periods import by_period
 from drivers.profile import Example, Point, Profile
 from drivers.protocols.mbus_decode import answers, quantities, read_mbus, read_mbus_request
 from drivers.protocols.mbus_place import check_records, is_meant, read_address, record_of, secondary_address
@@ -235,9 +235,7 @@ def _more(frame: MbusFrame) -> bool:
 
 def _plan(profile: Profile) -> Iterator[_Planned]:
     points = profile.points
-    by_period = sorted(range(len(points)), key=lambda i: (points[i].period_s, i))
-    for period_s, due in groupby(by_period, key=lambda i: points[i].period_s):
-        indexes = tuple(due)
+    for period_s, indexes in by_period(points):
         yield _Planned(
             read=Read(points=indexes, period_s=period_s, request_bytes=5, reply_bytes=LONGEST),
             points=tuple(points[i] for i in indexes),

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
 from typing import Final
 
 from drivers.batch import Batch
@@ -17,6 +16,7 @@ from drivers.clock import Clock
 from drivers.codec import modbus_ascii, modbus_rtu, modbus_tcp
 from drivers.codec.modbus_pdu import EXCEPTION_FLAG, payload_bytes, read_request
 from drivers.errors import DeviceFailedError, FrameError, NoReplyError, OtherDeviceError, RefusedError
+from drivers.periods import by_period
 from drivers.plan import Block, block_of, plan, split
 from drivers.profile import Framing, LineSettings, Point, Profile, RawRead
 from drivers.protocols.modbus_identity import Identity
@@ -262,12 +262,7 @@ def _kept(points: tuple[Point, ...], block: Block, first: int) -> tuple[tuple[in
 def _blocks(profile: Profile) -> list[tuple[float, Block]]:
     """Plan the points of each period by themselves: what is wanted often is not slowed by what is not."""
     points = profile.points
-    by_period = sorted(range(len(points)), key=lambda i: (points[i].period_s, i))
-    return [
-        (period_s, block)
-        for period_s, due in groupby(by_period, key=lambda i: points[i].period_s)
-        for block in plan(points, profile.limits, tuple(due))
-    ]
+    return [(period_s, block) for period_s, due in by_period(points) for block in plan(points, profile.limits, due)]
 
 
 def _probe_request(points: tuple[Point, ...], planned: Sequence[_Planned]) -> bytes:

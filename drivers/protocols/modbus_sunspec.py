@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby
 
 from drivers.batch import Batch
 from drivers.codec.modbus_pdu import EXCEPTION_FLAG, read_request
 from drivers.errors import FrameError, RefusedError
+from drivers.periods import by_period
 from drivers.profile import Framing, Table
 from drivers.protocols.modbus import ModbusDevice
 from drivers.protocols.modbus_sunspec_place import place_of, resolve
@@ -150,9 +150,7 @@ class SunspecDevice:
         )
 
     def _first_reads(self) -> tuple[Read, ...]:
-        points = self._placed.profile.points
-        by_period = sorted(range(len(points)), key=lambda i: (points[i].period_s, i))
         return tuple(
-            Read(points=tuple(due), period_s=period_s, request_bytes=_HEADER_BYTES, reply_bytes=_HEADER_BYTES)
-            for period_s, due in groupby(by_period, key=lambda i: points[i].period_s)
+            Read(points=due, period_s=period_s, request_bytes=_HEADER_BYTES, reply_bytes=_HEADER_BYTES)
+            for period_s, due in by_period(self._placed.profile.points)
         )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from types import MappingProxyType
 from typing import Final, Protocol
 
 from drivers.batch import Batch, DeviceTime, DeviceTimeFlag, Value, in_columns
 from drivers.decoded import Quantity
 from drivers.named_values import NOTHING, sealed
+from drivers.periods import by_period
 from drivers.profile import Kind, Point
 from drivers.sources import Read
 
@@ -125,10 +125,8 @@ def groups(
     points: Sequence[Point], places: Sequence[NamedPlace], *, request_bytes: int, reply_bytes: int
 ) -> tuple[Group, ...]:
     """Put the points of each period together; lengths are those on the wire."""
-    by_period = sorted(range(len(points)), key=lambda i: (points[i].period_s, i))
     found = []
-    for period_s, due in groupby(by_period, key=lambda i: points[i].period_s):
-        indexes = tuple(due)
+    for period_s, indexes in by_period(points):
         found.append(
             Group(
                 read=Read(points=indexes, period_s=period_s, request_bytes=request_bytes, reply_bytes=reply_bytes),

@@ -147,11 +147,12 @@ class Bureau:
             if self._clock.mono_ns() >= state_ns:
                 state_ns += STATE_EVERY_NS
                 self._book.note_state()
-            while self._book.has_news:
+            if self._book.has_news:
                 await self._book.keep(self._off_loop)
                 self._work.set()
                 if self._book.fault is not None:
                     await asyncio.sleep(_DISK_PAUSE_S)
+                continue
             now_ns = self._clock.utc_ns()
             left_s = (self._book.periods.ends_ns(now_ns) - now_ns) / _NS
             await _until(self._news, min(_LOOK_S, left_s))

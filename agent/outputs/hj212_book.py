@@ -14,9 +14,9 @@ from fractions import Fraction
 from typing import Final, TypeAlias
 
 from agent.errors import StorageError
-from agent.outputs.hj212_journal import (
+from agent.outputs.hj212_journal import Journal
+from agent.outputs.hj212_kept import (
     MOST_WAITING,
-    Journal,
     Kept,
     done_line,
     lost_line,
@@ -32,6 +32,8 @@ from drivers.clock import Clock
 
 MOST_PACKETS: Final = 32
 """Request numbers set aside for one report."""
+MOST_LINES: Final = 20_000
+"""Lines that wait for a disk that refuses; where there are more, the file is written anew instead."""
 OffLoop: TypeAlias = Callable[[Callable[[], None]], Awaitable[None]]
 _STAMP: Final = "%Y%m%d%H%M%S"
 
@@ -70,6 +72,7 @@ class Book:
         self._parts: dict[Report, dict[str, None]] = {Report.HOUR: {}, Report.DAY: {}}
         self._numbers = Numbers()
         self._state_is_due = False
+        self._anew = False  # lines were dropped that the file lacks: ``kept`` says it all
         self.fault: StorageError | None = None
         self.settings = site.usual
         self.periods = Periods(site.factors, zone, site.usual.minute_s)
@@ -138,7 +141,7 @@ class Book:
     @property
     def has_news(self) -> bool:
         """Whether something is not on disk yet."""
-        return bool(self._lines or self._fresh or self._orders or self._state_is_due)
+        return bool(self._lines or self._fresh or self._orders or self._state_is_due or self._anew)
 
     async def keep(self, off_loop: OffLoop) -> None:
         """Bring the news to disk, then let what was made be sent. A disk that refuses holds nothing up but itself."""
@@ -150,7 +153,9 @@ class Book:
         await self._write(off_loop, lambda: self._journal.append(lines + ordered + state), lines)
         self._settle(orders)
         self._admit(fresh)
-        if self._journal.is_long and self.fault is None:
+        if len(self._lines) > MOST_LINES and self._journal.is_known:
+            self._lines, self._anew = [], True
+        if self.fault is None and (self._anew or self._journal.is_long):
             await self._shorten(off_loop)
 
     def keep_now(self) -> None:
@@ -158,6 +163,9 @@ class Book:
         lines = [*self._lines, *(record_line(record) for record in self._fresh), *self._state()]
         try:
             self._journal.append(lines)
+            if self._anew:
+                self._admit(self._fresh)
+                self._journal.rewrite(self.kept)
         except StorageError as error:
             self.fault = error
 
@@ -197,7 +205,10 @@ class Book:
         self.kept.drop(f"{before:{_STAMP}}")
         kept = replace(self.kept, records=dict(self.kept.records), waiting=dict(self.kept.waiting))
         lines, self._lines = self._lines, []  # what they say is in ``kept`` already
-        await self._write(off_loop, lambda: self._journal.rewrite(kept), lines)
+        try:
+            await self._write(off_loop, lambda: self._journal.rewrite(kept), lines)
+        finally:
+            self._anew = self._anew and self.fault is not None
 
     async def _write(self, off_loop: OffLoop, work: Callable[[], None], lines: list[list[object]]) -> None:
         """Do ``work`` on the file to its end, also when cancelled: the next to write must find nobody at it.

@@ -10,7 +10,8 @@ import pytest
 
 from agent.errors import StorageError
 from agent.outputs import hj212_journal
-from agent.outputs.hj212_journal import Journal, done_line, lost_line, record_line, settings_line, state_line
+from agent.outputs.hj212_journal import Journal, _written
+from agent.outputs.hj212_kept import done_line, lost_line, record_line, settings_line, state_line
 from agent.outputs.hj212_record import FactorValue, Record
 from agent.outputs.hj212_settings import BureauSettings, Report
 
@@ -105,3 +106,83 @@ def test_a_disk_that_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "b").mkdir()
     with pytest.raises(StorageError, match="directory"):
         Journal(tmp_path / "b").load()
+
+
+def test_a_new_file_is_in_its_folder_when_its_first_lines_are_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def watched(handle: int) -> None:
+        real(handle)
+        synced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+
+    monkeypatch.setattr(os, "fsync", watched)
+    folder = tmp_path / "state" / "outputs"
+    folder.parent.mkdir()
+    journal = Journal(folder / "a.hj212")
+    journal.load()
+    assert synced == [str(folder.parent)]
+    synced.clear()
+    journal.append([record_line(record(0))])
+    assert synced == [str(folder / "a.hj212"), str(folder)]
+    journal.append([record_line(record(10))])
+    again = Journal(folder / "a.hj212")
+    again.load()
+    again.append([record_line(record(20))])
+    assert synced[2:] == [str(folder / "a.hj212")] * 2, "it is there already"
+
+
+def test_a_file_that_could_not_be_read_is_not_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hj212_journal, "_REWRITE_BYTES", 100)
+    path = tmp_path / "a.hj212"
+    Journal(path).append([record_line(record(0))])
+    journal = Journal(path)
+
+    def broken(_path: Path) -> bytes:
+        raise OSError(5, os.strerror(5))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", broken)
+        with pytest.raises(StorageError, match="Input/output"):
+            journal.load()
+    journal.append([record_line(record(minute)) for minute in range(10, 60, 10)])
+    assert not journal.is_long, "what is in it is not known"
+    assert len(Journal(path).load().records) == 6
+
+
+def test_a_line_of_another_version_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.hj212"
+    strange: list[list[object]] = [
+        ["A", "2051"],
+        ["S"],
+        ["L", "many"],
+        ["L"],
+        ["B", 1],
+        ["R", 1],
+        ["Z", None],
+        [None],
+    ]
+    path.write_bytes(b"".join(_written(line) for line in (*strange, record_line(record(0)))))
+    kept = Journal(path).load()
+    assert (list(kept.records.values()), kept.lost, kept.state, kept.settings) == ([record(0)], 0, "", None)
+
+
+def test_what_a_disk_refused_does_not_stay_in_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.hj212"
+    journal = Journal(path)
+    journal.append([record_line(record(0))])
+    before = path.read_bytes()
+
+    def full(_handle: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        for _ in range(3):
+            with pytest.raises(StorageError):
+                journal.append([record_line(record(10))])
+    assert path.read_bytes() == before
+    journal.append([record_line(record(10))])
+    assert list(Journal(path).load().records.values()) == [record(0), record(10)]

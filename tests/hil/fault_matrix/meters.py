@@ -21,7 +21,9 @@ from hil.faults import Fault, FaultSizes
 from hil.sim import cjt188, dlms, dlt645, hdlc, iec62056_21, mbus, sdi12
 from hil.sim.meters import Device
 from hil.wire import Exchange, Reply
-from tests.hil.fault_matrix.wires import RtuWire, Suffering, line_settings, profile_with
+from tests.hil.fault_matrix.polled_profile import line_settings, profile_with
+from tests.hil.fault_matrix.units import Suffering
+from tests.hil.fault_matrix.wires import RtuWire
 
 NOT_OF_ONE_BYTE: Final = (Fault.SPLIT, Fault.TRUNCATE, Fault.OTHER_UNIT, Fault.TWO_AT_ONCE)
 """Faults that need more than one character, or another unit that would answer: an acknowledgement is everybody's."""

@@ -16,7 +16,7 @@ from hil.faults import Fault, FaultSizes
 from hil.sim import han, hdlc, hj212, sml
 from hil.wire import Reply, Speaker
 from tests.hil.fault_matrix.meters import MeterWire, moves
-from tests.hil.fault_matrix.wires import Suffering
+from tests.hil.fault_matrix.units import Suffering
 
 
 class Talker(Speaker, Protocol):

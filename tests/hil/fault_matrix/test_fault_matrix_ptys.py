@@ -25,7 +25,8 @@ from hil.characters import Characters
 from hil.faults import Fault, FaultSizes, Injector
 from hil.ptys import PtyLine
 from hil.wire import Exchange, Line
-from tests.hil.fault_matrix.wires import UNITS, Unit, image, profile_of
+from tests.hil.fault_matrix.polled_profile import profile_of
+from tests.hil.fault_matrix.units import UNITS, Unit, image
 
 pytestmark = pytest.mark.bus
 

@@ -14,7 +14,8 @@ from hil.faults import FaultSizes
 from hil.sim.motion import still
 from hil.sim.registers import HOLDING, Held, Image
 from hil.virtualtime import virtual
-from tests.hil.fault_matrix.wires import WITHIN_REACH, RtuWire, Unit, image
+from tests.hil.fault_matrix.units import Unit, image
+from tests.hil.fault_matrix.wires import WITHIN_REACH, RtuWire
 from tests.hil.fault_matrix.world import World
 
 pytestmark = pytest.mark.bus

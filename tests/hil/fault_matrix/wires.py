@@ -1,195 +1,30 @@
-"""The framings of the matrix: a simulated Modbus wire each, three units whose registers differ at every moment."""
+"""The Modbus framings of the matrix, a simulated wire each."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from decimal import Decimal
-from typing import Protocol, TypeAlias
+from collections.abc import Mapping
+from typing import TypeAlias
 
 from drivers.errors import LinkDownError
 from drivers.link import Link
 from drivers.link_ascii import AsciiLink
 from drivers.link_rtu import RtuLink
 from drivers.link_tcp import TcpLink
-from drivers.profile import (
-    Fingerprint,
-    Framing,
-    Label,
-    Limits,
-    LineSettings,
-    ModbusLocation,
-    Parity,
-    Point,
-    Profile,
-    Table,
-)
+from drivers.profile import Fingerprint, Framing, Profile
 from drivers.registry import AnyLink
 from hil.characters import Characters
 from hil.faults import Fault, FaultSizes, Injector
-from hil.memory import LineStream
-from hil.sim.ascii import AsciiDevice
-from hil.sim.modbus import RtuDevice
-from hil.sim.registers import HOLDING, Held, Image
 from hil.tcp_wire import TcpUnit, TcpWire
 from hil.virtualtime import VirtualClock, VirtualPause, here
-from hil.wire import Exchange, Line, Reply, Station
+from hil.wire import Exchange, Line
+from tests.hil.fault_matrix.polled_profile import CEILING_S, line_settings, profile_of
+from tests.hil.fault_matrix.pulled import DelayedStream, PulledStream
+from tests.hil.fault_matrix.units import UNITS, AsciiUnit, Suffering, Unit, image
 
-UNITS = (1, 2, 3)
-BLOCKS = (0, 100)  # two reads of one length: their replies look alike
-REGISTERS = 5
-CEILING_S = 0.2
 WITHIN_REACH = FaultSizes(late_ns=(210_000_000, 900_000_000), babble_bytes=80)
 BEHIND_A_NETWORK = FaultSizes(late_ns=(1_300_000_000, 1_900_000_000), babble_bytes=80)
 LATER_THAN_ANY = FaultSizes(late_ns=(1_500_000_000, 2_500_000_000))  # a converter has until 1.2 s
-
-
-def profile_of(period_s: float, fingerprint: Fingerprint | None = None) -> Profile:
-    """Two blocks of equal length, so that their replies look alike."""
-    points = tuple(
-        Point(
-            name=f"p{address}",
-            label=Label(en="", zh=""),
-            place=ModbusLocation(table=Table.HOLDING_REGISTER, address=address),
-            unit=None,
-            scale=Decimal(1),
-            exponent=0,
-            period_s=period_s,
-        )
-        for address in (start + offset for start in BLOCKS for offset in range(REGISTERS))
-    )
-    return profile_with(points, "modbus", CEILING_S, fingerprint=fingerprint)
-
-
-def profile_with(
-    points: tuple[Point, ...],
-    protocol: str,
-    ceiling_s: float,
-    line: LineSettings | None = None,
-    fingerprint: Fingerprint | None = None,
-) -> Profile:
-    """A profile that says nothing but what is read, and how long a device may take."""
-    return Profile(
-        id="test/matrix",
-        vendor="test",
-        model="matrix",
-        label=Label(en="", zh=""),
-        protocol=protocol,
-        digest=bytes(16),
-        source="",
-        proof="",
-        line=line or LineSettings(),
-        unit=1,
-        limits=Limits(turnaround_ms=round(ceiling_s * 1000)),
-        points=points,
-        fingerprint=fingerprint,
-    )
-
-
-def line_settings(own: Characters) -> LineSettings:
-    """Give settings as the product has them."""
-    return LineSettings(baud=own.baud, parity=Parity(own.parity), stop_bits=own.stop_bits, data_bits=own.data_bits)
-
-
-def image(unit: int, shift: int = 0) -> Image:
-    """Registers that change ten times a second and are the same in no two units, addresses and moments."""
-
-    def moves(base: int) -> Callable[[float], float]:
-        return lambda t: float(base + int(t * 10) % 1200)
-
-    held = tuple(
-        Held(
-            name=f"p{address}",
-            table=HOLDING,
-            address=address,
-            type="u16",
-            motion=moves((unit * 10 + place) * 1250 + shift),
-        )
-        for place, address in enumerate(start + offset for start in BLOCKS for offset in range(REGISTERS))
-    )
-    spans = tuple((HOLDING, start, start + REGISTERS - 1) for start in BLOCKS)
-    return Image(model="matrix", held=held, spans=spans, source="made for the fault matrix")
-
-
-class Suffering(Station, Protocol):
-    """A station that can be made to suffer."""
-
-    armed: list[Fault]
-    other: Characters | None
-    alive: bool
-
-
-class Armed:
-    """What makes a station suffer: told which of its replies, and to speak with other settings."""
-
-    armed: list[Fault]
-    other: Characters | None = None
-
-    def damaged_reply(self, reply: Reply | None) -> Reply | None:
-        """Give the reply with the fault that is its turn."""
-        if reply is None or not self.armed:
-            return reply
-        return replace(reply, fault=self.armed.pop(0))
-
-
-class Unit(RtuDevice, Armed):
-    """A Modbus RTU station that suffers."""
-
-    def __init__(self, unit: int, *, settings: Characters, turnaround_ns: int) -> None:
-        super().__init__(unit, image(unit), settings=settings, turnaround_ns=turnaround_ns)
-        self.armed = []
-
-    @property
-    def settings(self) -> Characters:
-        return self.other or super().settings
-
-    def hear(self, frame_: bytes, now_ns: int) -> Reply | None:
-        return self.damaged_reply(super().hear(frame_, now_ns))
-
-
-class AsciiUnit(AsciiDevice, Armed):
-    """A Modbus ASCII station that suffers."""
-
-    def __init__(self, unit: int, *, settings: Characters, turnaround_ns: int) -> None:
-        super().__init__(unit, image(unit), settings=settings, turnaround_ns=turnaround_ns)
-        self.armed = []
-
-    @property
-    def settings(self) -> Characters:
-        return self.other or super().settings
-
-    def hear(self, frame_: bytes, now_ns: int) -> Reply | None:
-        return self.damaged_reply(super().hear(frame_, now_ns))
-
-
-class PulledStream(LineStream):
-    """A port whose adapter goes away in the middle of an exchange."""
-
-    def __init__(self, line: Line, pull: Callable[[], None]) -> None:
-        super().__init__(line, parity_of=lambda settings: settings.parity.value)
-        self.left: int | None = None
-        self._pull = pull
-
-    def write(self, data: bytes) -> None:
-        super().write(data)
-        if self.left is None:
-            return
-        if self.left <= len(data):
-            after_s = self.left * self.line.settings.character_ns / 1e9
-            here().call_later(after_s, self._pull)
-            self.left = None
-        else:
-            self.left -= len(data)
-
-    def _take(self, data: bytes) -> None:
-        super()._take(data)
-        if self.left is None or not data:
-            return
-        self.left -= len(data)
-        if self.left <= 0:
-            self.left = None
-            here().call_soon(self._pull)
 
 
 class RtuWire:
@@ -323,27 +158,6 @@ class AsciiWire(RtuWire):
 
     def _face(self, link: Link) -> AnyLink:
         return AsciiLink(link)
-
-
-class DelayedStream(PulledStream):
-    """The line behind a converter: bytes take their time both ways and keep their order."""
-
-    def __init__(self, line: Line, pull: Callable[[], None], delay_s: float) -> None:
-        super().__init__(line, pull)
-        self._delay_s = delay_s
-
-    def write(self, data: bytes) -> None:
-        if self._down:
-            super().write(data)  # says so at once
-        here().call_later(self._delay_s, self._arrive, data)
-
-    def _arrive(self, data: bytes) -> None:
-        if not self._down:
-            super().write(data)
-
-    def _take(self, data: bytes) -> None:
-        if data:
-            here().call_later(self._delay_s, super()._take, data)
 
 
 class RtuOverTcpWire(RtuWire):

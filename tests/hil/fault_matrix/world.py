@@ -31,8 +31,9 @@ from hil import virtualtime
 from hil.virtualtime import VirtualClock, here
 from tests.agent.kept_sink import KeptSink
 from tests.hil.fault_matrix.meters import METERS
+from tests.hil.fault_matrix.polled_profile import CEILING_S
 from tests.hil.fault_matrix.speaking import SPEAKING
-from tests.hil.fault_matrix.wires import CEILING_S, MODBUS, Wire
+from tests.hil.fault_matrix.wires import MODBUS, Wire
 
 S = 1_000_000_000
 MAKERS: Mapping[str, type[Wire]] = {**MODBUS, **METERS}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent.cli.asking import said_yes
 from agent.cli.exit_codes import ExitCode
 from agent.cli.number_types import BAUD
 from agent.cli.output import Answer, Json
@@ -76,7 +77,7 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
     text = _edited(before, target, device, str(wishes["bus_name"]))
     site, new = checked(path, text, device)
     values = test(site, new)
-    show(session, values)
+    show(session, values, site.identity.timezone)
     passed = bool(values.points) and not values.error_code
     if not passed and not wishes["untested"]:
         return failed(values)
@@ -87,7 +88,7 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
     result: dict[str, Json] = {"device": new.name, "bus": new.bus, "added": lines, "tested": passed, "written": False}
     if wishes["dry_run"]:
         return Answer(result=result)
-    if not wishes["yes"] and (session.out.json or not click.confirm(_("Write and reload"), default=True)):
+    if not wishes["yes"] and (session.out.json or not said_yes(_("Write and reload"), default=True)):
         return Answer(code=ExitCode.NO, result=result, findings=(Finding(code="needs-yes"),))
     kept, findings = write(session, path, text, site)
     return Answer(result={**result, "written": True, "kept": str(kept)}, findings=findings)
@@ -139,6 +140,7 @@ def _proposed(
     if seen is not None:
         one = replace(seen, line=line)
     elif isinstance(unit, int):
+        _in_range(target, unit)
         one = Seen(protocol="modbus", address=unit, line=line)
     elif wishes["address"]:
         params: dict[str, str | int] = {"address": str(wishes["address"]), "bus": target.bus.name}
@@ -207,6 +209,16 @@ def _ask(ratio: Ratio) -> str:
     )
     answer: str = click.prompt(question, type=str)
     return answer.strip()
+
+
+def _in_range(target: Target, unit: int) -> None:
+    """Refuse an address that no device can have, before it is asked; with a profile the check of the file does."""
+    from agent.configuration.address import unit_range  # noqa: PLC0415 - start-up time
+
+    low, high = unit_range(over_tcp=target.bus.port.startswith("tcp:"))
+    if not low <= unit <= high:
+        params: dict[str, str | int] = {"address": unit, "low": low, "high": high}
+        raise RefusedEntryError(Finding(code="address-out-of-range", params=params))
 
 
 def _not_taken(target: Target, unit: int, name: str) -> None:

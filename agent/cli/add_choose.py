@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
+from agent.cli.asking import chosen
 from agent.cli.lines import Borrowed, LineError, Target
 from agent.cli.output import Output
 from agent.cli.scan_identify import identify
@@ -46,9 +45,10 @@ def choose(out: Output, target: Target, one: Sighting, found: Sequence[Proposal]
     rows += [(str(n), choice.profile, certainty(choice), evidence(choice)) for n, choice in enumerate(found, 1)]
     out.table(rows)
     if ask:
-        number: int = click.prompt(_("Which"), type=click.IntRange(1, len(found)), default=1)
-        return found[number - 1].profile
-    if found[0].certainty is Certainty.POSSIBLE:
+        number = chosen(_("Which"), most=len(found), default=1)
+        if number is not None:
+            return found[number - 1].profile
+    if ask or found[0].certainty is Certainty.POSSIBLE:
         names = ", ".join(choice.profile for choice in found)
         raise LineError(Finding(code="choose-profile", params={"address": one.address, "profiles": names}))
     return found[0].profile

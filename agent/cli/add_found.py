@@ -12,6 +12,7 @@ import click
 from agent.cli.add import answered, needed
 from agent.cli.add_choose import choose
 from agent.cli.add_write import checked, failed, show, test, write
+from agent.cli.asking import said_yes
 from agent.cli.exit_codes import ExitCode
 from agent.cli.lines import LineError
 from agent.cli.output import Answer, Json
@@ -155,7 +156,7 @@ def _tested_and_written(
     findings, passed = list(chosen.findings), []
     for device in chosen.devices:
         values = test(site, next(one for one in site.devices if one.name == device.name))
-        show(session, values)
+        show(session, values, site.identity.timezone)
         if values.points and not values.error_code:
             passed.append(device)
         else:
@@ -171,7 +172,7 @@ def _tested_and_written(
     result: dict[str, Json] = {"devices": [device.name for device in passed], "bus": common.bus, "added": lines}
     if dry_run:
         return Answer(result={**result, "written": False}, findings=tuple(findings))
-    if not yes and (session.out.json or not click.confirm(_("Write and reload"), default=True)):
+    if not yes and (session.out.json or not said_yes(_("Write and reload"), default=True)):
         return Answer(
             code=ExitCode.NO,
             result={**result, "written": False},

@@ -53,9 +53,9 @@ def test(site: Site, device: SiteDevice) -> DeviceValues:
     return values
 
 
-def show(session: Session, values: DeviceValues) -> None:
-    """Show what was read, for a person to compare."""
-    show_devices(session.out, (values,))
+def show(session: Session, values: DeviceValues, timezone: str) -> None:
+    """Show what was read, for a person to compare; the device's own time in ``timezone``."""
+    show_devices(session.out, (values,), timezone=timezone)
     if values.points:
         session.out.say(_("Please compare these values with the display of the device."))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent.cli.asking import said_yes
 from agent.cli.bytes_text import parse_hex
 from agent.cli.exit_codes import ExitCode
 from agent.cli.number_types import FiniteRange
@@ -55,7 +56,7 @@ def command(session: Session, line: str, data: tuple[str, ...], crc: bool, wait_
         )
     request += crc16_modbus_bytes(request) if crc else b""
     session.out.note(_("to send: {bytes}").format(bytes=_hex(request)))
-    if not yes and (session.out.json or not click.confirm(_("Send it"), default=False)):
+    if not yes and (session.out.json or not said_yes(_("Send it"), default=False)):
         return Answer(code=ExitCode.NO, findings=(Finding(code="needs-yes"),))
     with Borrowed(target=target):
         came = asyncio.run(_exchange(target, request, wait_s))

@@ -13,14 +13,18 @@ _UNITS: Final = (1, 247)
 _TCP_UNITS: Final = (0, 255)
 
 
+def unit_range(*, over_tcp: bool) -> tuple[int, int]:
+    """Give the lowest and highest unit that a Modbus device may have; a server may be unit 0 or 255 (MBAP)."""
+    return _TCP_UNITS if over_tcp else _UNITS
+
+
 def read_address(table: Table, profile: Profile | None, *, over_tcp: bool) -> tuple[int, str]:
     """Read ``unit`` or ``address``, whichever the profile's protocol has; the other one is empty."""
     if profile is None and table.holds("address"):
         table.holds("unit")  # known keys both, whatever the profile would have said
         return 0, ""
     if profile is None or profile.protocol == MODBUS:
-        low, high = _TCP_UNITS if over_tcp else _UNITS
-        return table.integer("unit", 1, low, high, required=True), ""
+        return table.integer("unit", 1, *unit_range(over_tcp=over_tcp), required=True), ""
     from drivers.registry import find_protocol  # noqa: PLC0415 - a site of Modbus alone need not load it to be read
 
     try:

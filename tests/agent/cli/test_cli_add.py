@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from agent.messages import MESSAGES
 from hil.ptys import PtyLine
 from hil.wire import Line
 from tests.agent.cli.commands import Command
@@ -35,6 +37,12 @@ bus = "rs485-a"
 unit = 4
 profile = "generic/xy-md02"  # above the door
 """
+
+
+def explained(said: str) -> str:
+    """Give the code of the one finding that was printed."""
+    (tag,) = set(re.findall(r"TG-\d{4}", said))
+    return next(code for code, message in MESSAGES.items() if message.tag == tag)
 
 
 @pytest.fixture
@@ -112,6 +120,9 @@ def test_without_a_profile_models_are_proposed_and_a_person_chooses(tidegate: Co
         (("rs485-a", "--unit", "4", "--profile", "generic/xy-md02"), 1, "Address 4 on bus rs485-a is taken by air."),
         (("rs485-a", "--unit", "7", "--profile", "eastron/sdm12"), 78, 'There is no profile "eastron/sdm12".'),
         (("rs485-a", "--unit", "400", "--profile", "eastron/sdm120"), 78, "unit = 400 is out of range."),
+        (("rs485-a", "--unit", "300"), 2, "Address 300 is out of range."),
+        (("rs485-a", "--unit", "0"), 2, "Address 0 is out of range."),
+        (("tcp://127.0.0.1", "--bus", "ip", "--unit", "256"), 2, "Address 256 is out of range."),
         (("rs485-a", "--profile", "eastron/sdm120"), 78, 'The key "unit" is missing'),
         (("rs485-c", "--unit", "1", "--profile", "eastron/sdm120"), 2, "neither a bus of the site nor a port"),
         (("rs485-a", "--unit", "9", "--profile", "eastron/sdm120"), 69, "sdm120-9 did not pass the test"),
@@ -124,6 +135,18 @@ def test_what_a_person_can_get_wrong_is_one_sentence_and_writes_nothing(
     said = tidegate("add", *words, "--yes")
     assert said.code == code
     assert sentence in said.err
+    assert site.read_bytes() == before
+
+
+@pytest.mark.parametrize(("profile", "code"), [("eastron/sdm120", "needs-yes"), ("", "choose-profile")])
+def test_where_nobody_is_there_to_answer_the_sentence_says_so_and_nothing_is_written(
+    tidegate: Command, site: Path, profile: str, code: str
+) -> None:
+    before = site.read_bytes()
+    said = tidegate("add", "rs485-a", "--unit", "7", *(("--profile", profile) if profile else ()), stdin=b"")
+    assert said.code == 1
+    assert explained(said.err) == code
+    assert "Stopped" not in said.err
     assert site.read_bytes() == before
 
 

@@ -222,6 +222,8 @@ def test_bytes_are_sent_as_they_are_typed_and_what_comes_is_shown(tidegate: Comm
     port = on_pty(line).path
     asked = tidegate("raw", port, "04 04 00 01 00 02", "--crc", stdin=b"n\n")
     assert asked.code == 1
+    nobody = tidegate("raw", port, "04 04 00 01 00 02", "--crc", stdin=b"")
+    assert (nobody.code, "nobody said yes" in nobody.err) == (1, True)
     assert line.counters.requests == 0
     said = tidegate("raw", port, "04", "04", "00", "01", "00", "02", "--crc", "--yes", "--json")
     assert said.code == 0

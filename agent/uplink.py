@@ -16,14 +16,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from agent.block.cose import PublicKey, parse_sign1
-from agent.block.errors import BlockError
-from agent.block.messages import Receipt, Resend, read_receipt, read_resend
+from agent.block.cose import PublicKey
+from agent.block.messages import Receipt, Resend
 from agent.config import Uplink as UplinkSettings
+from agent.delivery.inbox import Inbox
 from agent.delivery.lanes import Lanes
 from agent.delivery.mqtt_client import MqttClient
 from agent.delivery.mqtt_options import Credentials, MqttOptions, Will, parse_broker_url
-from agent.delivery.mqtt_state import Incoming, LinkState, Outcome, Phase, PubAck, Trouble
+from agent.delivery.mqtt_state import LinkState, Outcome, Phase, PubAck, Trouble
 from agent.delivery.standing import Standing
 from agent.delivery.topics import BLOCK_CONTENT_TYPE, GatewayTopics, topics_of
 from agent.delivery.uplink_status import UplinkStatus
@@ -76,8 +76,6 @@ class Uplink:
         self._url = settings.url
         self._kid = key.kid
         self._name = key.name or key.kid.hex()
-        self._public = PublicKey.from_spki(key.spki)
-        self._gateway = gateway
         self._topics = topics_of(gateway)
         self._storage = storage
         self._clock = clock
@@ -100,19 +98,25 @@ class Uplink:
         self._asked: Resend | None = None
         self._offered_s = -OFFER_EVERY_S
         self._parts: deque[bytes] = deque()
+        self._inbox = Inbox(
+            gateway,
+            PublicKey.from_spki(key.spki),
+            on_receipt=self._receipt,
+            on_resend=self._resend,
+            on_other_key=self._standing.signed_by_another,
+        )
         self._client = MqttClient(
             _options(settings, gateway, self._topics),
             clock=clock,
             rng=rng,
-            on_message=self._incoming,
+            on_message=self._inbox.put,
             on_change=self._link_changed,
             on_free=self._wake.set,
         )
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self) -> None:
         """Serve the destination until cancelled."""
-        self._loop = asyncio.get_running_loop()
+        self._inbox.open()
         self._storage.on_sealed(self._sealed)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._client.run())
@@ -141,7 +145,7 @@ class Uplink:
             refusals=tuple(sorted(self._refusals.items(), key=lambda item: item[0].value)),
             resends=self._counts["resends"],
             receipts=self._counts["receipts"],
-            ignored=self._counts["ignored"],
+            ignored=self._inbox.ignored,
             receipted=self._receipted,
             receipt_mono_ns=self._receipt_mono_ns,
             quarantine=self._lanes.quarantine,
@@ -267,42 +271,17 @@ class Uplink:
 
     # --- receipts and requests in
 
-    def _incoming(self, message: Incoming) -> None:
-        """In the network thread: hand over to the loop."""
-        if self._loop is not None:
-            with suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(self._take, message)
+    def _receipt(self, receipt: Receipt) -> None:
+        self._receipts.append(receipt)
+        self._receipt_came.set()
 
-    def _take(self, message: Incoming) -> None:
-        try:
-            if message.topic == self._topics.receipt:
-                receipt = read_receipt(message.payload, self._public)
-                if receipt.gateway == self._gateway:
-                    self._receipts.append(receipt)
-                    self._receipt_came.set()
-                    return
-            elif message.topic == self._topics.resend:
-                resend = read_resend(message.payload, self._public)
-                if resend.gateway == self._gateway:
-                    self._counts["resends"] += 1
-                    if self._has_receipt():
-                        self._lanes.ask(resend.epoch, resend.first, resend.last)
-                    else:
-                        self._asked = resend
-                    self._wake.set()
-                    return
-        except BlockError:  # not signed by the platform: anyone may have sent it
-            self._note_other_key(message)
-        self._counts["ignored"] += 1
-
-    def _note_other_key(self, message: Incoming) -> None:
-        """Remember who signed a receipt in vain: with a wrong ``receipt_key`` that is the platform itself."""
-        if message.topic != self._topics.receipt:
-            return
-        with suppress(BlockError):
-            kid = parse_sign1(message.payload).kid
-            if kid != self._kid:
-                self._standing.signed_by_another(kid.hex())
+    def _resend(self, resend: Resend) -> None:
+        self._counts["resends"] += 1
+        if self._has_receipt():
+            self._lanes.ask(resend.epoch, resend.first, resend.last)
+        else:
+            self._asked = resend
+        self._wake.set()
 
     async def _settle_receipts(self) -> None:
         """Hand receipts to storage, which prunes."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import agent.__main__
+import agent.cli.main
 import agent.cli.version
 import agent.runtime
 from agent.cli.exit_codes import OF_CODE, ExitCode, of_code
@@ -89,6 +90,16 @@ def test_ctrl_c_ends_with_130(process: Process) -> None:
     _, err = child.communicate(timeout=30)
     assert child.returncode == 130
     assert err.decode().strip() == "Stopped."
+
+
+def test_ctrl_c_before_the_command_line_is_loaded_ends_with_130_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(agent.cli.main.cli, "main", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        agent.__main__.main()
+    assert ended.value.code == 130
 
 
 def crash(*_words: object) -> None:

@@ -9,11 +9,11 @@ as the standard has it; the reply follows after the server's turnaround, byte by
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from hil.arrivals import Arrivals
 from hil.characters import Characters, as_heard
 from hil.damage import at_once, damage
 from hil.faults import Fault, Injector
@@ -174,8 +174,7 @@ class Line:
         self._on_exchange = on_exchange
         self._client = self.settings
         self._request: _Request | None = None
-        self._arrivals: list[tuple[int, int, int]] = []  # (when the character is over, order, byte), ascending
-        self._order = 0
+        self._arrivals = Arrivals()
         self._quiet_from: int | None = None
         self._late: dict[int, int] = {}  # id of a station -> when its late reply is over; it hears nothing before
 
@@ -195,11 +194,12 @@ class Line:
         request.end_ns = start + self._client.duration_ns(len(data))
         request.data += data
         self.counters.client_bytes += len(data)
-        if self._collide(start, request.end_ns) and not request.collided:
+        met = self._arrivals.spoil(start, request.end_ns + self._client.character_ns, self.injector.random)
+        if met and not request.collided:
             request.collided = True
             self.counters.collisions += 1
         if self.echo or request.fault is Fault.ECHO:
-            self._queue(data, start, request.end_ns)
+            self._arrivals.put(data, start, request.end_ns)
         self._quiet_from = request.end_ns
 
     def client_changed(self, settings: Characters) -> None:
@@ -212,7 +212,7 @@ class Line:
         if self._request is not None and now_ns < self._request.end_ns and not self._request.collided:
             self._request.collided = True
             self.counters.collisions += 1
-        self._queue(data, now_ns, end)
+        self._arrivals.put(data, now_ns, end)
 
     def next_ns(self) -> int | None:
         """Tell when ``advance`` has something to do; None if only the client can make something happen."""
@@ -220,7 +220,7 @@ class Line:
         if self._request is not None:
             times.append(self._request.over_ns)
         if self._arrivals:
-            times.append(self._run_end())
+            times.append(self._arrivals.run(2 * self.settings.character_ns, self.step)[1])
         return min(times, default=None)
 
     def advance(self, now_ns: int) -> bytes:
@@ -232,14 +232,10 @@ class Line:
         for speaker in self.speakers:
             while (due_ns := speaker.due_ns) <= now_ns:
                 self._speak(speaker, due_ns)
-        count = 0
-        while count < len(self._arrivals) and self._arrivals[count][0] <= now_ns:
-            count += 1
-        if not count:
+        out = self._arrivals.take_until(now_ns)
+        if not out:
             return b""
-        out = bytes(byte for _, _, byte in self._arrivals[:count])
-        del self._arrivals[:count]
-        self.counters.line_bytes += count
+        self.counters.line_bytes += len(out)
         self._quiet_from = max(now_ns, self._quiet_from or 0)
         return out
 
@@ -255,26 +251,6 @@ class Line:
         if gap is not None and gap < self._client.silence_ns:
             self.counters.inside_silence += 1
         self._request = _Request(number, now_ns, now_ns, gap, self.injector.pick(number), self._client)
-
-    def _collide(self, start_ns: int, end_ns: int) -> bool:
-        """Spoil every character that is on the wire together with the client's; tell whether there is one."""
-        rand, character = self.injector.random, self._client.character_ns
-        hit = False
-        for index, (when, order, byte) in enumerate(self._arrivals):
-            if start_ns < when < end_ns + character:
-                self._arrivals[index] = (when, order, byte & rand.randrange(256))
-                hit = True
-        return hit
-
-    def _run_end(self) -> int:
-        """When the next portion of at most ``step`` characters is over; a gap ends a portion early."""
-        end = self._arrivals[0][0]
-        widest = 2 * self.settings.character_ns
-        for when, _, _ in self._arrivals[1 : self.step]:
-            if when - end > widest:
-                break
-            end = when
-        return end
 
     def _hear(self, request: _Request, now_ns: int) -> None:
         frame = bytes(request.data)
@@ -371,7 +347,7 @@ class Line:
         end = start_ns + settings.duration_ns(len(data))
         heard = as_heard(data, settings, self._client)
         if heard:
-            self._queue(heard, start_ns, end)
+            self._arrivals.put(heard, start_ns, end)
         return end
 
     def _transmit_split(self, data: bytes, start_ns: int, settings: Characters) -> int:
@@ -379,21 +355,3 @@ class Line:
         at = rand.randrange(1, len(data)) if sizes.split_at is None else min(sizes.split_at, len(data) - 1)
         pause_ns = rand.randint(*sizes.split_ns)
         return self._transmit(data[at:], self._transmit(data[:at], start_ns, settings) + pause_ns, settings)
-
-    def _queue(self, data: bytes, start_ns: int, end_ns: int) -> None:
-        span, count = end_ns - start_ns, len(data)
-        for index, byte in enumerate(data, 1):
-            self._order += 1
-            when = start_ns - (-span * index // count)
-            if self._arrivals and self._meet(when, byte, span // (2 * count)):
-                continue
-            insort(self._arrivals, (when, self._order, byte))
-
-    def _meet(self, when: int, byte: int, near: int) -> bool:
-        """Spoil a character that is less than ``near`` away from ``byte``; tell whether there is one."""
-        index = bisect_left(self._arrivals, (when - near, 0, 0))
-        if index == len(self._arrivals) or self._arrivals[index][0] >= when + near:
-            return False
-        other, order, there = self._arrivals[index]
-        self._arrivals[index] = (other, order, there & byte)
-        return True

@@ -52,8 +52,8 @@ class FarLine(Line):
         times = []
         if self._request is not None:
             times.append(self._over_ns(self._request))
-        if self._arrivals:
-            times.append(self._arrivals[0][0] - self.settings.character_ns)
+        if (first_ns := self._arrivals.first_ns) is not None:
+            times.append(first_ns - self.settings.character_ns)
         return min(times, default=None)
 
     def advance(self, now_ns: int) -> bytes:
@@ -65,15 +65,11 @@ class FarLine(Line):
             self._request = None
             self._hear(request, self._over_ns(request))
         character_ns = self.settings.character_ns
-        if not self._arrivals or self._arrivals[0][0] - character_ns > now_ns:
+        first_ns = self._arrivals.first_ns
+        if first_ns is None or first_ns - character_ns > now_ns:
             return b""
-        count, last_ns = 1, self._arrivals[0][0]
-        for when, _, _ in self._arrivals[1:]:
-            if when - last_ns > 2 * character_ns:
-                break
-            count, last_ns = count + 1, when
-        out = bytes(byte for _, _, byte in self._arrivals[:count])
-        del self._arrivals[:count]
+        count, last_ns = self._arrivals.run(2 * character_ns)
+        out = self._arrivals.take(count)
         self.counters.line_bytes += count
         self._quiet_from = max(last_ns, now_ns + self.settings.duration_ns(count), self._quiet_from or 0)
         return out

@@ -32,8 +32,22 @@ def chosen(question: str, *, most: int, default: int) -> int | None:
     return number
 
 
+def typed(question: str) -> str:
+    """Ask for a word on standard error; empty where standard input has ended.
+
+    Raises:
+        click.Abort: Ctrl-C.
+    """
+    try:
+        word: str = click.prompt(question, default="", show_default=False, err=True)
+    except click.Abort as stopped:
+        _go_on_if_ended(stopped)
+        return ""
+    return word.strip()
+
+
 def _go_on_if_ended(stopped: click.Abort) -> None:
     """Pass Ctrl-C on; click makes the same of both."""
     if not isinstance(stopped.__context__, EOFError):
         raise stopped
-    click.echo()  # the question stands in a line without an end
+    click.echo(err=True)  # the question stands in a line without an end

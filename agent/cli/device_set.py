@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent.cli.asking import typed
 from agent.cli.exit_codes import ExitCode, of_code
 from agent.cli.output import Answer, Json
 from agent.cli.session import Session
@@ -58,12 +59,14 @@ def command(
 
     from agent.cli.device_port import setter_of  # noqa: PLC0415
     from agent.cli.password_file import read_password  # noqa: PLC0415
+    from agent.configuration.values import nearest  # noqa: PLC0415
     from agent.control.commands import AskPrepare  # noqa: PLC0415
 
     site = session.load_site()
     device = next((one for one in site.devices if one.name == name), None)
     if device is None:
-        return _no(Finding(code="no-such-device", params={"device": name}))
+        near = nearest(name, [one.name for one in site.devices])
+        return _no(Finding(code="no-such-device", params={"device": name}, nearest=near))
     wanted = _wanted(device, what, word)
     if isinstance(wanted, Finding):
         return _no(wanted)
@@ -127,9 +130,7 @@ class _Talk:
         return self._told(found, done)
 
     def _confirmed(self) -> bool:
-        name = self._device.name
-        typed: str = click.prompt(_("Type the name of the device to go on"), default="", show_default=False, err=True)
-        return typed.strip() == name
+        return typed(_("Type the name of the device to go on")) == self._device.name
 
     def _told(self, found: PreparedAnswer, done: CarriedOutAnswer) -> Answer:
         from agent.control.commands import Outcome  # noqa: PLC0415 - start-up time

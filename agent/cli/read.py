@@ -57,7 +57,7 @@ def command(session: Session, selectors: tuple[str, ...], watch: bool, every_s: 
         selected = select(site, selectors)
     except NothingSelectedError as error:
         params = {"selector": error.selector, "known": error.known}
-        return Answer(code=ExitCode.USAGE, findings=(Finding(code=error.code, params=params),))
+        return Answer(code=ExitCode.USAGE, findings=(Finding(code=error.code, params=params, nearest=error.near),))
     if watch:
         return _watch(session, site, selected, every_s=every_s, count=count)
     through_agent, devices = _ask(site, selected)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from agent.config import Site, SiteDevice
+from agent.configuration.values import nearest
 from agent.errors import AgentError
 
 
@@ -15,10 +16,11 @@ class NothingSelectedError(AgentError):
 
     code = "nothing-selected"
 
-    def __init__(self, selector: str, known: str) -> None:
+    def __init__(self, selector: str, known: str, near: str = "") -> None:
         super().__init__(f"{selector}: {known}")
         self.selector = selector
         self.known = known
+        self.near = near
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +49,23 @@ def select(site: Site, selectors: Sequence[str]) -> Selected:
     for selector in selectors:
         found = [(device, point) for device in site.devices for point in _points(device, selector)]
         if not found:
-            raise NothingSelectedError(selector, ", ".join(f"{one.bus}/{one.name}" for one in site.devices) or "-")
+            known = ", ".join(f"{one.bus}/{one.name}" for one in site.devices) or "-"
+            raise NothingSelectedError(selector, known, _nearest(site, selector))
         devices.update({device.name: device for device, _ in found})
         points.update({point: None for _, point in found if point})
     chosen = tuple(device for device in site.devices if device.name in devices)
     return Selected(devices=chosen, points=tuple(points))
+
+
+def _nearest(site: Site, selector: str) -> str:
+    """Give the name that was probably meant, in as many parts as were typed; empty if none is near."""
+    buses = {device.bus: None for device in site.devices}
+    names = {
+        0: [*buses, *(device.name for device in site.devices)],
+        1: [f"{device.bus}/{device.name}" for device in site.devices],
+    }
+    deep = [f"{device.bus}/{device.name}/{point.name}" for device in site.devices for point in device.profile.points]
+    return nearest(selector, names.get(selector.count("/"), deep))
 
 
 def _points(device: SiteDevice, selector: str) -> tuple[str, ...]:

@@ -242,6 +242,9 @@ _ROWS: Final = (
     (6607, "bad-context",
      N_("The description of the points does not fit: {detail}."),
      N_("Mend the points of the context.")),
+    (6608, "reply-needed",
+     N_("These bytes hold no reply to read: {detail}."),
+     N_("Give what the device answered; what was asked goes behind --request.")),
     # --- 7xxx site file and command line
     (7001, "usage", N_("The command was not understood: {detail}"), N_("See tidegate --help.")),
     (7800, "bad-config", N_("The site file is wrong: {detail}"), N_("Mend it; the old one stays in force.")),

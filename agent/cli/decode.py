@@ -16,7 +16,7 @@ from agent.finding import Finding
 from agent.language import N_, _
 
 if TYPE_CHECKING:
-    from drivers.decoded import Decoded
+    from drivers.decoded import Decoded, DecodeFault
 
 _HELP = N_("""Turn captured frames into quantities.
 
@@ -39,7 +39,8 @@ def command(
     session: Session, protocol: str | None, frame: tuple[str, ...], request: str | None, key: str | None, jsonl: bool
 ) -> Answer | None:
     """Decode one frame, or lines of frames."""
-    from drivers.decode import decode_exchange  # noqa: PLC0415 - start-up time
+    from agent.configuration.values import nearest  # noqa: PLC0415 - start-up time
+    from drivers.decode import decode_exchange  # noqa: PLC0415
     from drivers.registry import DECODERS  # noqa: PLC0415
 
     if jsonl:
@@ -54,7 +55,8 @@ def command(
         )
     if protocol not in DECODERS:
         params = {"protocol": protocol, "known": known}
-        return Answer(code=ExitCode.USAGE, findings=(Finding(code="unknown-protocol", params=params),))
+        wrong = Finding(code="unknown-protocol", params=params, nearest=nearest(protocol, sorted(DECODERS)))
+        return Answer(code=ExitCode.USAGE, findings=(wrong,))
     try:
         reply, asked = parse_hex(" ".join(frame)), parse_hex(request) if request is not None else None
         context = {"key": parse_hex(key).hex()} if key is not None else {}
@@ -63,9 +65,16 @@ def command(
     return _answer(session, protocol, decode_exchange(protocol, asked, reply, context))
 
 
+def _code(fault: DecodeFault) -> str:
+    """Name a fault for a person: bytes without a reply are no device that is silent."""
+    from drivers.decoded import DecodeFault as Fault  # noqa: PLC0415 - start-up time
+
+    return "reply-needed" if fault is Fault.NO_REPLY else fault.value
+
+
 def _answer(session: Session, protocol: str, decoded: Decoded) -> Answer:
     if decoded.fault is not None:
-        finding = Finding(code=decoded.fault.value, params={"detail": decoded.detail})
+        finding = Finding(code=_code(decoded.fault), params={"detail": decoded.detail})
         return Answer(code=of_code(finding.code), findings=(finding,))
     rows = [(_("QUANTITY"), _("VALUE"), _("UNIT"))]
     rows += [

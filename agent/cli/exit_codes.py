@@ -48,6 +48,7 @@ OF_CODE = {
     "driver-error": ExitCode.NO_ANSWER,
     "reply-mismatch": ExitCode.BAD_DATA,
     "request-needed": ExitCode.BAD_DATA,
+    "reply-needed": ExitCode.BAD_DATA,
     "unsupported-function": ExitCode.BAD_DATA,
     "bad-context": ExitCode.BAD_DATA,
     "file-missing": ExitCode.IO,

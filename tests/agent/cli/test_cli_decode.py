@@ -44,11 +44,19 @@ def test_a_damaged_frame_gives_its_fault_and_no_reading(tidegate: Command, reply
     assert envelope["findings"][0]["code"] in (code, "bad-checksum", "reply-mismatch")
 
 
+def test_a_request_alone_is_no_silent_device(tidegate: Command) -> None:
+    said = tidegate("decode", "mbus", "10 40 05 45 16")
+    assert said.code == 65
+    assert "These bytes hold no reply to read: this is a request" in said.err
+    assert "what was asked goes behind --request" in said.err
+
+
 def test_what_is_typed_wrongly_is_said(tidegate: Command) -> None:
     assert "'g' is no hexadecimal digit" in tidegate("decode", "modbus-rtu", "0g").err
     assert "half a byte" in tidegate("decode", "modbus-rtu", "010").err
     assert "modbus-rtu, modbus-tcp" in tidegate("decode", "dlt", "01").err.split("Known: ")[1]
     assert "modbus-rtu, modbus-tcp" in tidegate("decode").err.split("protocols: ")[1]
+    assert 'did you mean "modbus-rtu"?' in tidegate("decode", "modbus-rut", "01").err
     for words in (("modbus-rtu", "0g"), ("modbus-rtu", "010"), ("dlt", "01"), ()):
         assert tidegate("decode", *words).code == 2
 

@@ -39,42 +39,55 @@ def command(session: Session, watch: bool, paths: tuple[str, ...]) -> Answer:
     """List ports."""
     from drivers.transport.ports import list_ports  # noqa: PLC0415 - start-up time
 
-    on_ports = _on_ports(session)
+    on_ports, agent = _on_ports(session)
     buses = {bus.port: bus.name for bus in on_ports}
     ports = list_ports(also=(*buses, *paths))
-    _show(session.out, ports, buses)
+    _show(session.out, ports, buses, agent)
     if watch:
         _watch(session.out, (*buses, *paths), {port.path: port for port in ports})
     unknown = _unknown(paths, buses)
-    findings = (*_findings(ports), *_missing(buses), *_untimed(ports, on_ports), *unknown)
+    findings = (*_findings(ports, agent), *_missing(buses), *_untimed(ports, on_ports), *unknown)
     result = {"ports": [_json(port, buses) for port in ports]}
     code = ExitCode.USAGE if unknown else ExitCode.DONE if ports else ExitCode.NO
     return Answer(code=code, result=result, findings=findings)
 
 
-def _on_ports(session: Session) -> tuple[Bus, ...]:
-    """Give the site's buses that stand on serial ports; none without a readable site file."""
-    from agent.errors import ConfigError  # noqa: PLC0415 - start-up time
+def _on_ports(session: Session) -> tuple[tuple[Bus, ...], int | None]:
+    """Give the buses on serial ports, none without a readable site file; and the process of the agent if it runs."""
+    from agent.control.client import ControlClient  # noqa: PLC0415 - start-up time
+    from agent.errors import ConfigError, ControlError  # noqa: PLC0415
 
     try:
         site = session.load_site()
     except ConfigError:
-        return ()
-    return tuple(bus for bus in site.buses if "://" not in bus.port)
+        return (), None
+    buses = tuple(bus for bus in site.buses if "://" not in bus.port)
+    try:
+        with ControlClient(site.run_dir) as client:
+            return buses, client.agent_pid
+    except ControlError:
+        return buses, None
 
 
-def _show(out: Output, ports: Sequence[PortInfo], buses: Mapping[str, str]) -> None:
+def _show(out: Output, ports: Sequence[PortInfo], buses: Mapping[str, str], agent: int | None) -> None:
     if not ports:
         out.say(_("No serial port is there."))
         return
     rows = [(_("NAME"), _("DEVICE"), _("ADAPTER"), _("STATE"))]
     for port in ports:
         adapter = f"{port.adapter or '-'}  {port.socket}".rstrip()
-        rows.append((_bus_of(port, buses) or "-", port.stable, adapter, _state(port)))
+        rows.append((_bus_of(port, buses) or "-", port.stable, adapter, _state(port, agent)))
     out.table(rows)
 
 
-def _state(port: PortInfo) -> str:
+def _by_agent(port: PortInfo, agent: int | None) -> bool:
+    """Tell whether nobody but the agent holds the port, which is as it should be: it lends it to who asks."""
+    return bool(port.holders) and all(one.pid == agent for one in port.holders)
+
+
+def _state(port: PortInfo, agent: int | None) -> str:
+    if _by_agent(port, agent):
+        return _("polled by the agent ({pid}), which lends it").format(pid=agent)
     if port.holders:
         holders = ", ".join(f"{one.name} ({one.pid})" for one in port.holders)
         return _("held by {holders}").format(holders=holders)
@@ -84,11 +97,12 @@ def _state(port: PortInfo) -> str:
     return _("console of the system") if "serial-console" in codes else _("free, you may open it")
 
 
-def _findings(ports: Sequence[PortInfo]) -> tuple[Finding, ...]:
+def _findings(ports: Sequence[PortInfo], agent: int | None) -> tuple[Finding, ...]:
     return tuple(
         Finding(code=oddity.value, params=_params(port), where=port.path, warning=True)
         for port in ports
         for oddity in port.oddities
+        if oddity.value != "port-held" or not _by_agent(port, agent)
     )
 
 

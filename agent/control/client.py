@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import struct
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, cast, overload
@@ -33,6 +34,7 @@ from agent.errors import ControlError
 from agent.health import AgentStatus
 
 TIMEOUT_S: Final = 30.0
+_PEER: Final = struct.Struct("3i")  # pid, uid, gid
 _NAMES: Final = {kind: name for name, kind in ASKS.items()}
 
 
@@ -63,6 +65,13 @@ class ControlClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def agent_pid(self) -> int:
+        """The process of the agent, as the kernel says (SO_PEERCRED of unix(7))."""
+        told = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+        pid, _uid, _gid = _PEER.unpack(told)
+        return int(pid)
 
     def close(self) -> None:
         """End the connection, and with it every lease it holds."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from hil.process import wait_until
+from hil.ptys import PtyLine
+from hil.wire import Line
 from tests.agent.cli.commands import Command, Process
+from tests.agent.cli.test_cli_scan import line_of
+
+OnPty = Callable[[Line], PtyLine]
 
 SITE = """schema = 1
 [site]
@@ -75,6 +80,32 @@ def test_a_latency_that_has_no_timer_is_a_finding(tidegate: Command, port: Path,
     assert f"The latency of the adapter cannot be set: {port}" in tidegate("ports").err
     site(tmp_path, port)
     assert "latency-refused" not in tidegate("ports", "--json").out
+
+
+@pytest.mark.technician
+def test_a_port_that_the_agent_polls_is_no_trouble(
+    tidegate: Command, process: Process, on_pty: OnPty, tmp_path: Path
+) -> None:
+    port = on_pty(line_of(("generic/xy-md02", 4))).path
+    site(tmp_path, port)
+    with (tmp_path / "site.toml").open("a", encoding="utf-8") as file:
+        file.write('[[device]]\nname = "air"\nbus = "rs485-a"\nunit = 4\nprofile = "generic/xy-md02"\n')
+    assert tidegate("init").code == 0
+    with (tmp_path / "run.log").open("wb") as log:
+        child = subprocess.Popen(process.argv("run"), cwd=tmp_path, env=process.environ, stdout=log, stderr=log)
+    try:
+        polled = f"polled by the agent ({child.pid}), which lends it"
+        assert wait_until(lambda: polled in tidegate("ports").out, 20, 0.2), (tmp_path / "run.log").read_text()
+        assert "TG-1207" not in tidegate("ports").err
+        assert f"由网关程序轮询（{child.pid}）" in tidegate("ports", lang="zh").out
+        other = os.open(port, os.O_RDWR | os.O_NOCTTY)  # somebody beside the agent is trouble as before
+        try:
+            assert "TG-1207" in tidegate("ports").err
+        finally:
+            os.close(other)
+    finally:
+        child.terminate()
+        child.wait(20)
 
 
 @pytest.mark.technician

@@ -28,6 +28,7 @@ _IDENTIFICATION: Final = re.compile(rb"/([A-Za-z]{3}[\x21-\x7e][\x20-\x7e]*)\r\n
 _SIGN_ON: Final = re.compile(rb"/\?([0-9A-Za-z ]{0,32})!\r\n")
 _OPTION: Final = re.compile(rb"\x06([\x21-\x7e]{3})\r\n")
 _COMMAND: Final = re.compile(rb"([A-Z][0-9])(?:\x02(.*))?", re.DOTALL)
+_NEXT_TELEGRAM: Final = re.compile(rb"\n/[A-Za-z]{3}")  # no data set begins with the start character
 _TELEGRAM_END: Final = re.compile(rb"\n!([0-9A-F]{4})?\r\n")
 
 
@@ -234,6 +235,8 @@ def _telegram(text: bytes, raw: bytes) -> _Found:
     begin = len(head.raw)
     stop = _NO_CONTENT.search(text)
     last = _TELEGRAM_END.search(text, begin - 1, len(text) if stop is None else stop.start())
+    if _NEXT_TELEGRAM.search(text, begin - 1, len(text) if last is None else last.start()) is not None:
+        return NoiseReason.CUT_SHORT
     if last is None:
         return _Pending() if stop is None else NoiseReason.GARBAGE
     checked = last.start() + 2

@@ -168,6 +168,27 @@ def test_the_crc_of_a_telegram_is_checked() -> None:
     assert [event.reason for event in events if isinstance(event, Noise)] == [NoiseReason.BAD_CHECKSUM]
 
 
+@pytest.mark.parametrize("parity", [False, True])
+def test_a_telegram_that_lost_its_end_does_not_swallow_the_next_one(parity: bool) -> None:
+    old, new = (
+        encode(
+            IecFrame(
+                kind=Kind.TELEGRAM,
+                command="ABC5meter",
+                text=f"\r\n1-0:1.8.0*255({value})\r\n",
+                parity_bits=parity,
+                raw=b"",
+            )
+        )
+        for value in ("0001.0*kWh", "0002.0*kWh")
+    )
+    for wire in (old[:-3] + new, old[:14] + new, old[:-3].replace(b"8", b"9") + new):
+        decoder = IecDecoder(TELEGRAMS)
+        events = [event for at in range(0, len(wire), 7) for event in decoder.feed(wire[at : at + 7])]
+        assert [event.raw for event in events if isinstance(event, IecFrame)] == [new]
+        assert b"".join(event.raw for event in events) == wire
+
+
 def test_a_readout_of_many_kilobytes_comes_byte_by_byte() -> None:
     text = "".join(f"1.8.0*{number % 100:02d}({number:06d}.123*kWh)\r\n" for number in range(500)) + "!\r\n"
     wire = encode(IecFrame(kind=Kind.BLOCK, text=text, raw=b""))

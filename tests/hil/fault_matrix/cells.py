@@ -125,7 +125,10 @@ def _echo_missing(wire: type[RtuWire], rand: random.Random, sizes: FaultSizes) -
 
 LINE = tuple(name for name in MAKERS if name != "tcp")
 PLAIN = ("rtu", *METERS)
-WAKING = dict.fromkeys(("dlt645", "cjt188"), ("surplus",))  # FE behind a reply may be the beginning of another
+WAKING = {
+    **dict.fromkeys(("dlt645", "cjt188"), ("surplus",)),  # FE behind a reply may be the beginning of another
+    "sdi12": ("late_replies",),  # its answers are so short that glitches before one outlast the learnt time-out
+}
 IN_A_ROW = (
     "mbus",
     "iec62056-21",

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from drivers.scan.line import Came
 
 _SHORTEST_FRAME = 4
+_SHORTEST_REQUEST = 6  # unit, function, address and count, as people type them
+_MOST_UNIT = 247
+_FUNCTIONS = frozenset((1, 2, 3, 4, 5, 6, 15, 16, 22, 23))
 _HELP = N_("""Send bytes to a line and show what comes back.
 
 \b
@@ -56,11 +59,21 @@ def command(session: Session, line: str, data: tuple[str, ...], crc: bool, wait_
         )
     request += crc16_modbus_bytes(request) if crc else b""
     session.out.note(_("to send: {bytes}").format(bytes=_hex(request)))
+    if _lacks_checksum(request):
+        session.out.note(_("This looks like Modbus without its checksum, which nobody answers; --crc adds it."))
     if not yes and (session.out.json or not said_yes(_("Send it"), default=False)):
         return Answer(code=ExitCode.NO, findings=(Finding(code="needs-yes"),))
     with Borrowed(target=target):
         came = asyncio.run(_exchange(target, request, wait_s))
     return _answer(session, target, request, came)
+
+
+def _lacks_checksum(request: bytes) -> bool:
+    """Tell whether a Modbus request was typed and its last two bytes are no checksum of the rest."""
+    from drivers.codec.checksum import crc16_modbus_bytes  # noqa: PLC0415 - start-up time
+
+    like = len(request) >= _SHORTEST_REQUEST and request[0] <= _MOST_UNIT and request[1] in _FUNCTIONS
+    return like and crc16_modbus_bytes(request[:-2]) != request[-2:]
 
 
 async def _exchange(target: Target, request: bytes, wait_s: float) -> Came:

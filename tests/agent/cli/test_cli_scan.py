@@ -232,6 +232,11 @@ def test_bytes_are_sent_as_they_are_typed_and_what_comes_is_shown(tidegate: Comm
     silent = tidegate("raw", port, "09 04 00 01 00 02", "--crc", "--wait", "0.2", "--yes")
     assert (silent.code, silent.out) == (69, "")
     assert tidegate("raw", port, "0x0g", "--yes").code == 2
+    bare = tidegate("raw", port, "09 04 00 01 00 02", "--wait", "0.2", "--yes")
+    assert "--crc adds it" in bare.err
+    assert "--crc adds it" not in silent.err
+    assert "--crc 会加上" in tidegate("raw", port, "09 04 00 01 00 02", stdin=b"n\n", lang="zh").err
+    assert "--crc" not in tidegate("raw", port, "68AAAAAAAAAAAA681300DF16", stdin=b"n\n").err
 
 
 def test_ports_name_the_bus_and_say_what_the_site_misses(tidegate: Command, on_pty: OnPty, tmp_path: Path) -> None:

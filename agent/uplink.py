@@ -89,6 +89,7 @@ class Uplink:
         self._accepted: deque[int] = deque(maxlen=REWIND_BLOCKS)
         self._receipts: deque[Receipt] = deque(maxlen=16)
         self._wake = asyncio.Event()
+        self._restless = asyncio.Event()
         self._receipt_came = asyncio.Event()
         self._receipted: tuple[int, int] | None = None
         self._receipt_mono_ns: int | None = None
@@ -163,6 +164,7 @@ class Uplink:
             self._accepted.clear()
             self._standing.reconnected()
             self._status_due_s = 0.0
+            self._restless.set()
         elif state.trouble is Trouble.BLOCK_REFUSED and self._in_flight:
             self._set_aside(max(self._in_flight.values(), key=lambda block: len(block.message)))
         self._wake.set()
@@ -238,6 +240,7 @@ class Uplink:
             self._set_aside(block)
             return
         self._in_flight[block.seq] = block
+        self._restless.set()
         answer = self._client.publish(self._topics.block, block.message, content_type=BLOCK_CONTENT_TYPE)
         answer.add_done_callback(partial(self._answered, block))
 
@@ -324,8 +327,12 @@ class Uplink:
                 self._publish_status()
                 self._wake.set()
             self._tell()
-            restless = self._shown is not None or self._accepted or self._in_flight
-            await asyncio.sleep(WATCH_S if restless else CALM_S)
+            await asyncio.sleep(WATCH_S)
+            if self._shown is None and not self._accepted and not self._in_flight:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(CALM_S - WATCH_S):
+                        await self._restless.wait()
+            self._restless.clear()
 
     def _publish_status(self) -> None:
         now_s = self._now_s()

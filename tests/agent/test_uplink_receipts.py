@@ -23,9 +23,9 @@ from tests.agent.uplink_site import (
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look often at what time brings, so that no test waits for it."""
+    """Look often at what time brings while something is open, and else hardly ever."""
     monkeypatch.setattr("agent.uplink.WATCH_S", 0.05)
-    monkeypatch.setattr("agent.uplink.CALM_S", 0.05)
+    monkeypatch.setattr("agent.uplink.CALM_S", 3600.0)
     monkeypatch.setattr("agent.delivery.standing.REFUSED_PAUSE_S", 0.1)
 
 

@@ -8,7 +8,12 @@ import sys
 def main() -> None:
     """Run the command line; a fault of this program ends it with one line and exit code 70."""
     try:
-        from agent.cli.main import cli  # noqa: PLC0415 - start-up time
+        from agent.cli.serving import at_once  # noqa: PLC0415 - start-up time
+
+        ended = at_once(sys.argv[1:])
+        if ended is not None:
+            sys.exit(int(ended))
+        from agent.cli.main import cli  # noqa: PLC0415
 
         cli.main()
     except KeyboardInterrupt:  # before the command line was loaded, which says more

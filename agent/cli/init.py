@@ -10,7 +10,8 @@ import click
 
 from agent.cli.exit_codes import ExitCode
 from agent.cli.output import Answer
-from agent.cli.session import SITE_VARIABLE, SYSTEM_SITE, Session
+from agent.cli.session import Session
+from agent.cli.speaking import SITE_VARIABLE, SYSTEM_SITE
 from agent.cli.verb import verb
 from agent.finding import Finding
 from agent.language import N_, _

@@ -13,10 +13,11 @@ import click
 
 from agent.cli.exit_codes import ExitCode
 from agent.cli.output import Answer, envelope
-from agent.cli.session import Session, site_file, site_language
+from agent.cli.session import Session
+from agent.cli.speaking import silence, site_file, speak
 from agent.cli.verb import global_options, localised, take_globals, verb_name
 from agent.finding import Finding
-from agent.language import N_, Language, _, active, choose, drawable, use
+from agent.language import N_, Language, _, active
 
 VERBS: Final[dict[str, dict[str, str]]] = {
     N_("Start"): {
@@ -82,7 +83,7 @@ class LazyGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *_args: Any, **_extra: Any) -> NoReturn:  # noqa: ANN401
         """Run the command with ``args`` and leave with its exit code."""
         words = list(sys.argv[1:] if args is None else args)
-        _speak(words, os.environ)
+        speak(_value(words, "--lang"), site_file(_value(words, "--site"), os.environ), os.environ)
         sys.exit(int(_run(localised(self), words)))
 
 
@@ -111,7 +112,7 @@ def _run(group: click.Command, words: list[str]) -> ExitCode:
         click.echo(_("Stopped."), err=True)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        _silence()
+        silence()
         return ExitCode.IO
     return ExitCode.DONE
 
@@ -126,22 +127,6 @@ def _misused(error: click.UsageError, words: list[str]) -> ExitCode:
     if not isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(f"   {finding.tag}", err=True)
     return ExitCode.USAGE
-
-
-def _speak(words: Sequence[str], environ: os._Environ[str]) -> None:
-    """Choose the language before anything is printed, and survive a terminal that cannot print all of it."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # click takes an ASCII stream for misconfigured and writes UTF-8 to it; Latin-1 it believes
-            ascii_only = (stream.encoding or "").lower() in ("ascii", "us-ascii", "ansi_x3.4-1968")
-            stream.reconfigure(encoding="latin-1" if ascii_only else None, errors="backslashreplace")
-    flag, file = _value(words, "--lang"), site_file(_value(words, "--site"), environ)
-    wanted = choose(flag, environ, None)
-    if flag is None and not environ.get("TIDEGATE_LANG"):
-        wanted = choose(None, environ, site_language(file))
-    use(drawable(wanted, environ))
-    if active() is not wanted and wanted is Language.ZH:
-        click.echo("This terminal (TERM=linux) has no Chinese characters: in English instead.", err=True)
 
 
 def _value(words: Sequence[str], option: str) -> str | None:
@@ -160,15 +145,3 @@ def _value(words: Sequence[str], option: str) -> str | None:
 def wants_json(words: Sequence[str]) -> bool:
     """Tell whether ``--json`` is among the words, for errors that come before they are parsed."""
     return "--json" in (words[: words.index("--")] if "--" in words else words)
-
-
-def _silence() -> None:
-    """The reader of our output went away (``| head -1``): let the interpreter's last flush fall into the void."""
-    void = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-        with suppress(OSError, ValueError):
-            if stream is sys.stdout:
-                os.dup2(void, stream.fileno())
-    os.close(void)

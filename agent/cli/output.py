@@ -5,39 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, TextIO, TypeAlias
+from collections.abc import Sequence
+from typing import Final, TextIO
 
 import click
 
+from agent.cli.answer import Answer as Answer  # noqa: PLC0414 - verbs find both here
+from agent.cli.answer import Json as Json  # noqa: PLC0414
 from agent.cli.exit_codes import ExitCode
 from agent.finding import Finding
 from agent.language import Language, _
 
-Json: TypeAlias = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 _GAP: Final = "  "
 _BELOW: Final = "      "
 _LEAST_FOLDED: Final = (
     24  # cells of a folded column; narrower it is harder to read than a line that the terminal breaks
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """How a verb ended.
-
-    Attributes:
-        code: exit status; the envelope's ``code``, and ``ok`` where it is 0.
-        result: what the verb found, for programs: no translation, values with a unit as decimal strings.
-        findings: what is the matter.
-        told: the findings were shown to people already, in the verb's own words.
-    """
-
-    code: ExitCode = ExitCode.DONE
-    result: Json = None
-    findings: tuple[Finding, ...] = ()
-    told: bool = False
 
 
 class Output:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from agent.cli.output import Output
+from agent.cli.speaking import site_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.config import Site
     from agent.configuration.load import Folders
-
-SITE_VARIABLE: Final = "TIDEGATE_SITE"
-SYSTEM_SITE: Final = "/etc/tidegate/site.toml"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,26 +49,3 @@ class Session:
         from agent.configuration.load import load_folders  # noqa: PLC0415 - start-up time
 
         return load_folders(self.site_path())
-
-
-def site_file(flag: str | None, environ: Mapping[str, str]) -> str:
-    """Give the name of the site file (see ``Session.site_path``)."""
-    named = flag or environ.get(SITE_VARIABLE)
-    if named:
-        return named
-    return "site.toml" if os.path.exists("site.toml") else SYSTEM_SITE  # noqa: PTH110 - pathlib costs --help 4 ms
-
-
-def site_language(path: str) -> str | None:
-    """Look up the language of the site file; None where there is none to be had."""
-    if not os.path.exists(path):  # noqa: PTH110 - as above
-        return None
-    import tomllib  # noqa: PLC0415 - only where there is a file
-
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - as above
-            site = tomllib.load(file).get("site")
-    except (OSError, ValueError):
-        return None
-    language = site.get("language") if isinstance(site, dict) else None
-    return language if isinstance(language, str) else None

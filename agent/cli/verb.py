@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import click
 
-from agent.cli.exit_codes import ExitCode, of_code
-from agent.cli.output import Answer, Output
+from agent.cli.answer import Answer, answered
+from agent.cli.answer import failure as failure  # noqa: PLC0414 - verbs find them here
+from agent.cli.answer import refusal as refusal  # noqa: PLC0414
+from agent.cli.answer import wrong_site as wrong_site  # noqa: PLC0414
+from agent.cli.output import Output
 from agent.cli.session import Session
-from agent.errors import AgentError, ConfigError
-from agent.finding import Finding, of_error
 from agent.language import N_, Language, active, translate
 
 C = TypeVar("C", bound=click.Command)
@@ -55,16 +57,7 @@ class Verb(click.Command):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         """Run the verb, turn what stopped it into a finding, print, and end with the exit code."""
         session = take_globals(ctx)
-        try:
-            answer: Answer | None = super().invoke(ctx)
-        except BrokenPipeError:
-            raise
-        except AgentError as error:
-            answer = refusal(error)
-        except OSError as error:
-            answer = failure(error)
-        except _driver_error() as error:
-            answer = refusal(error)
+        answer = answered(partial(super().invoke, ctx))
         if answer is not None:
             session.out.finish(verb_name(ctx), answer)
             ctx.exit(int(answer.code))
@@ -73,35 +66,6 @@ class Verb(click.Command):
 def verb_name(ctx: click.Context) -> str:
     """Give the words of the verb: ``status``, ``profile check``."""
     return ctx.command_path.partition(" ")[2]
-
-
-def refusal(error: Exception) -> Answer:
-    """Give the answer of a verb that an AgentError or DriverError stopped."""
-    if isinstance(error, ConfigError):
-        found = error.findings or (Finding(code="bad-config", params={"detail": error.what}, where=error.where),)
-        return wrong_site(found)
-    finding = getattr(error, "finding", None) or of_error(error)
-    return Answer(code=of_code(finding.code), findings=(finding,))
-
-
-def wrong_site(findings: tuple[Finding, ...]) -> Answer:
-    """Give the answer where the site file cannot be used: it is wrong, or it cannot even be read."""
-    code = findings[0].code
-    return Answer(
-        code=of_code(code) if code in ("file-denied", "file-failed") else ExitCode.CONFIG, findings=findings
-    )
-
-
-def failure(error: OSError) -> Answer:
-    """Give the answer of a verb that the system stopped."""
-    path = str(error.filename or "")
-    if isinstance(error, FileNotFoundError):
-        finding = Finding(code="file-missing", params={"path": path})
-    elif isinstance(error, PermissionError):
-        finding = Finding(code="file-denied", params={"path": path})
-    else:
-        finding = Finding(code="file-failed", params={"path": path, "detail": error.strerror or str(error)})
-    return Answer(code=of_code(finding.code), findings=(finding,))
 
 
 def localised(command: C) -> C:
@@ -128,9 +92,3 @@ def verb(name: str, **attributes: Any) -> Callable[[Callable[..., Answer | None]
         return click.command(name, cls=Verb, **attributes)(click.pass_obj(function))
 
     return make
-
-
-def _driver_error() -> type[Exception]:
-    from drivers.errors import DriverError  # noqa: PLC0415 - only where something went wrong
-
-    return DriverError

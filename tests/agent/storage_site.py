@@ -189,3 +189,22 @@ def stop(desk: Desk) -> tuple[StoredBlock, ...]:
     stored = desk.finish()
     desk.close()
     return stored
+
+
+def seal(bench: Bench, desk: Desk, count: int = 1, step_ms: int = 10_000) -> list[StoredBlock]:
+    """Seal ``count`` blocks of one exchange each."""
+    blocks: list[StoredBlock] = []
+    for _ in range(count):
+        bench.clock.mono_ms += step_ms
+        desk.intake.take(batch(bench.clock.mono_ms))
+        blocks += desk.turn(flush=True)
+    return blocks
+
+
+def here(desk: Desk) -> list[tuple[int, int]]:
+    """The places of all blocks that are stored."""
+    return [(block.epoch, block.number) for block in desk.fetch(0, 0, None, 10_000)]
+
+
+def numbers(blocks: tuple[StoredBlock, ...]) -> list[int]:
+    return [block.number for block in blocks]

@@ -15,10 +15,9 @@ import pytest
 
 from agent.block.record import EventKind
 from agent.outbox import Commit
-from agent.storing.desk import Desk
 from agent.storing.reserve import Reserve
 from agent.storing.stored import StoredBlock
-from tests.agent.storage_site import Bench, batch, events_of, receipt, stop
+from tests.agent.storage_site import Bench, events_of, receipt, seal, stop
 
 PLATFORM = b"platform"
 
@@ -26,15 +25,6 @@ PLATFORM = b"platform"
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path, destinations=(PLATFORM,))
-
-
-def seal(bench: Bench, desk: Desk, count: int = 1) -> list[StoredBlock]:
-    blocks: list[StoredBlock] = []
-    for _ in range(count):
-        bench.clock.mono_ms += 10_000
-        desk.intake.take(batch(bench.clock.mono_ms))
-        blocks += desk.turn(flush=True)
-    return blocks
 
 
 @contextmanager
@@ -251,8 +241,7 @@ FILL = """
 import sys
 from pathlib import Path
 from agent.config import BlockRules, OutboxLimits
-from tests.agent.storage_site import Bench, batch, point, profile, receipt
-from tests.agent.test_storage_faults import seal
+from tests.agent.storage_site import Bench, batch, point, profile, receipt, seal
 bench = Bench(Path(sys.argv[1]), destinations=(b"platform",), limits=OutboxLimits(keep_bytes=10**9))
 desk = bench.desk()
 blocks = []
@@ -297,7 +286,7 @@ import sys
 from pathlib import Path
 from agent.config import OutboxLimits
 from tests.agent.storage_site import Bench
-from tests.agent.test_storage_faults import seal
+from tests.agent.storage_site import seal
 bench = Bench(Path(sys.argv[1]), destinations=(b"platform",), limits=OutboxLimits(keep_bytes=10**9))
 desk = bench.desk()
 levels = set()

@@ -67,7 +67,7 @@ def add_found(session: Session, target: Target, common: Common, *, dry_run: bool
     progress, proposals = last_scan(session, target.bus.port)
     if progress is None or not progress.sightings:
         work = prepare(session, target, Asked(anyway=yes))
-        announced_s = work.search.remaining_s()
+        announced_s = work.announced_s
         refused = refuse_production(target, announced_s, anyway=yes)
         if refused is not None:
             return refused

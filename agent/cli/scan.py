@@ -54,7 +54,7 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
     target = find_line(session, line, any_speed=False)
     asked = Asked(**wishes)  # type: ignore[arg-type]  # click has made each what its option says
     work = prepare(session, target, asked)
-    announced_s = work.search.remaining_s()
+    announced_s = work.announced_s
     refused = refuse_production(target, announced_s, anyway=asked.anyway)
     if refused is not None:
         return refused
@@ -70,10 +70,11 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
 def refuse_production(target: Target, announced_s: float, *, anyway: bool) -> Answer | None:
     """Give the answer where the line is in production and nobody said yes; None to go on."""
     from agent.cli.lines import in_production  # noqa: PLC0415 - start-up time
+    from agent.cli.scan_work import with_rests_s  # noqa: PLC0415
 
     if anyway or not in_production(target):
         return None
-    minutes = max(1, round(announced_s / 60))
+    minutes = max(1, round(with_rests_s(announced_s) / 60))
     about: dict[str, str | int] = {"bus": target.bus.name, "devices": len(target.devices), "minutes": minutes}
     return Answer(code=ExitCode.TRY_LATER, findings=(Finding(code="line-in-production", params=about),))
 
@@ -93,7 +94,9 @@ def run(session: Session, work: Work, announced_s: float) -> bool:
 
 
 def _announce(session: Session, work: Work, announced_s: float) -> None:
-    from agent.cli.scan_text import duration  # noqa: PLC0415 - start-up time
+    from agent.cli.lines import in_production  # noqa: PLC0415 - start-up time
+    from agent.cli.scan_text import duration, span  # noqa: PLC0415
+    from agent.cli.scan_work import with_rests_s  # noqa: PLC0415
 
     done, plan = work.search.progress.done, work.search.plan
     left = sum(max(0, len(stage.asks) - done.get(stage.key, 0)) for stage in plan)
@@ -101,27 +104,46 @@ def _announce(session: Session, work: Work, announced_s: float) -> None:
         session.out.note(_("Listening {seconds} s before speaking ...").format(seconds=f"{work.wishes.listen_s:g}"))
     session.out.note(
         _(
-            "Plan: {stages} stages, {probes} questions, likely ones first; at most {time}. Ctrl-C keeps results."
+            "Plan: {stages} stages, {probes} questions, likely ones first; at most {time} if nobody answers. "
+            "Ctrl-C keeps results."
         ).format(stages=len(plan), probes=left, time=duration(announced_s))
     )
+    each_s = work.courses.range_s(plan)
+    if left and each_s[1]:
+        session.out.note(
+            _(
+                "On top of that: about {each} for each device found, to tell its model, and what it takes to tell "
+                "apart several that answer at once; both are shown (+) as they come up."
+            ).format(each=span(*each_s))
+        )
+    if in_production(work.target):
+        session.out.note(
+            _("The agent polls in between: {time} until the end.").format(time=duration(with_rests_s(announced_s)))
+        )
 
 
 def _answer(
     session: Session, work: Work, announced_s: float, *, stopped: bool = False, lost: Finding | None = None
 ) -> Answer:
     """Show what was found, however the search ended: ``stopped`` by a person, or the line ``lost`` on the way."""
-    from agent.cli.scan_text import findings_of, found_rows, result_of  # noqa: PLC0415 - start-up time
+    from agent.cli.scan_text import duration, findings_of, found_rows, result_of  # noqa: PLC0415 - start-up time
     from drivers.scan.conclude import conclude  # noqa: PLC0415
 
     search, target = work.search, work.target
     progress = search.progress
     if progress.sightings:
         session.out.table(found_rows(progress, work.proposals, work.known), right=(0, 3))
-    if search.hushed:
+    added_s = search.forecast.added_s
+    session.out.note(
+        _("Took {took}; announced were {announced}, and {added} for what was found.").format(
+            took=duration(work.took_s), announced=duration(announced_s), added=duration(added_s)
+        )
+    )
+    if search.agenda.hushed:
         session.out.note(
             _("Somebody speaks on this line, so it was only listened to; --resume --yes asks all the same.")
         )
-    elif search.stage is not None:
+    elif not search.is_done:
         session.out.note(
             _("Not all was searched; go on with: tidegate scan {line} --resume").format(line=target.typed)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from agent.config import SiteDevice
 from drivers.clock import Clock
@@ -12,6 +12,7 @@ from drivers.profile_point import MODBUS
 from drivers.registry import build_device, find_protocol, unasked_prober
 from drivers.scan.face import ScanFace
 from drivers.scan.line import ScanLine
+from drivers.scan.probe import Address
 from drivers.scan.propose import Proposal, propose
 from drivers.scan.propose_heard import propose_heard
 from drivers.scan.propose_meter import propose_meter
@@ -19,6 +20,7 @@ from drivers.scan.sighting import Sighting, Spot
 from drivers.scan.timing import PATIENCE_S
 from drivers.scan.unasked import Introduced
 from drivers.sources import Device, SessionDevice
+from drivers.wire_protocol import AnyLink, LinkedDevice
 
 _OVER_MODBUS = frozenset((MODBUS, "sunspec"))
 
@@ -31,29 +33,23 @@ async def identify(
     clock: Clock,
     *,
     patience_s: float = PATIENCE_S,
+    told: Callable[[], None] | None = None,
 ) -> tuple[Proposal, ...]:
-    """Propose profiles for the device that was sighted; LinkDownError if the port is gone."""
+    """Propose profiles for the device that was sighted; ``told`` is called after each question.
+
+    Raises:
+        LinkDownError: the port is gone.
+    """
     hearing = unasked_prober((one.protocol,))
     introduced = None if hearing is None else hearing.introduced(one.protocol, one.frame)
     if introduced is not None:
         return _heard(one, profiles, introduced)
-    face = ScanFace(line, one.line, patience_s=patience_s, name=port, seen=one.whole > 0)
-    by_number = isinstance(one.address, int)
+    face = ScanFace(line, one.line, patience_s=patience_s, name=port, seen=one.whole > 0, told=told)
 
     def make(profile: Profile) -> Device:
-        device = build_device(
-            profile.protocol,
-            index=0,
-            unit=one.address if isinstance(one.address, int) else 0,
-            address="" if by_number else str(one.address),
-            profile=profile,
-            link=face,
-            clock=clock,
-            framing=Framing.RTU if by_number else None,
-            settings=one.line,
-        )
+        device = device_on(face, profile, one.address, one.line, clock)
         if isinstance(device, SessionDevice):  # what was answered in one session does not hold in the next
-            device.use(ScanFace(line, one.line, patience_s=patience_s, name=port))
+            device.use(ScanFace(line, one.line, patience_s=patience_s, name=port, told=told))
         return device
 
     if isinstance(one.address, int):
@@ -63,8 +59,26 @@ async def identify(
         protocol=one.protocol,
         settings=one.line,
         family=one.family,
-        said=_said(one),
+        said=said(one),
         make_device=make,
+    )
+
+
+def device_on(
+    link: AnyLink, profile: Profile, address: Address, settings: LineSettings, clock: Clock
+) -> LinkedDevice:
+    """Make the polled device of a profile at an address that a scan found."""
+    by_number = isinstance(address, int)
+    return build_device(
+        profile.protocol,
+        index=0,
+        unit=address if isinstance(address, int) else 0,
+        address="" if by_number else str(address),
+        profile=profile,
+        link=link,
+        clock=clock,
+        framing=Framing.RTU if by_number else None,
+        settings=settings,
     )
 
 
@@ -77,7 +91,7 @@ def _heard(one: Sighting, profiles: Sequence[Profile], introduced: Introduced) -
         protocol=one.protocol,
         settings=one.line,
         family=one.family,
-        said={**_said(one), **introduced.said},
+        said={**said(one), **introduced.said},
         take_values=lambda profile: covered(profile, example),
     )
 
@@ -93,7 +107,7 @@ def spot_of(device: SiteDevice, bus_line: LineSettings) -> Spot:
     return (MODBUS, device.unit, line) if protocol in _OVER_MODBUS else (protocol, device.address, line)
 
 
-def _said(one: Sighting) -> dict[str, str]:
+def said(one: Sighting) -> dict[str, str]:
     """Give what its first answer says, as ``tidegate decode`` tells it."""
     told = decode_exchange(one.protocol, None, one.frame).quantities
     return {quantity.quantity: str(quantity.value) for quantity in told if quantity.value is not None}

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from agent.cli.lines import Target, in_production
 from agent.cli.scan_identify import spot_of, spots_of
+from agent.cli.scan_naming import Courses
 from agent.cli.scan_record import Proposals, read_record
-from agent.cli.scan_text import Ticker
-from agent.cli.scan_work import SLICE_S, Wishes, Work
+from agent.cli.scan_ticker import Ticker
+from agent.cli.scan_work import SLICE_S, Wishes, Work, slack_s
 from agent.cli.session import Session
 from agent.clock import SystemClock, TimerfdPause
 from agent.errors import AgentError
@@ -23,6 +24,7 @@ from agent.language import _
 from drivers.profile import LineSettings, Profile
 from drivers.profile_load import builtin_roots, find_profile, list_profiles, read_profile
 from drivers.registry import probers, scanned_protocols
+from drivers.scan.forecast import Forecast
 from drivers.scan.plan import factory_places, make_plan
 from drivers.scan.record import RecordError
 from drivers.scan.search import Search
@@ -76,7 +78,14 @@ def prepare(session: Session, target: Target, asked: Asked) -> Work:
     record = Path(asked.state) if asked.state else record_path(session, bus.port)
     progress, proposals = _earlier(session, record) if asked.resume else (None, {})
     switch_s = _NETWORK_SWITCH_S if "://" in bus.port else bus.adapter.switch_ms / 1000
-    search = Search(make_plan(meant, wanted), progress=progress, switch_s=switch_s)
+    clock, known = SystemClock(), spots_of(target.devices, bus.line)
+    courses = Courses(profiles, clock)
+    forecast = Forecast(
+        naming_s=lambda one: 0.0 if one.spot in known or one.spot in proposals else courses.seconds(one),
+        switch_s=switch_s,
+        slack_s=slack_s(bus.port),
+    )
+    search = Search(make_plan(meant, wanted), progress=progress, forecast=forecast)
     ticker = Ticker(session.out)
     return Work(
         target=target,
@@ -90,12 +99,13 @@ def prepare(session: Session, target: Target, asked: Asked) -> Work:
             record=record,
             profiles=profiles,
         ),
-        clock=SystemClock(),
+        courses=courses,
+        clock=clock,
         pause=TimerfdPause(),
         tell=lambda now_s: ticker.tell(search, now_s),
         done=ticker.clear,
         proposals=proposals,
-        known=spots_of(target.devices, bus.line),
+        known=known,
     )
 
 

@@ -1,14 +1,10 @@
-"""What ``tidegate scan`` says: the plan, progress, the table of what was found, and JSON."""
+"""What ``tidegate scan`` says: the table of what was found, its words, and JSON."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from typing import Final
 
-import click
-
-from agent.cli.output import Json, Output
+from agent.cli.output import Json
 from agent.finding import Finding
 from agent.language import _
 from drivers.profile import LineSettings
@@ -18,8 +14,6 @@ from drivers.scan.search import Search
 from drivers.scan.sighting import Progress, Sighting, Spot
 from drivers.scan.stage import Rank, Stage
 
-_TELL_EVERY_S: Final = 5.0
-_DRAW_EVERY_S: Final = 0.2
 Proposals = Mapping[Spot, Sequence[Proposal]]
 
 
@@ -32,6 +26,12 @@ def duration(seconds: float) -> str:
     """Write minutes and seconds."""
     whole = round(seconds)
     return f"{whole // 60}:{whole % 60:02}"
+
+
+def span(least_s: float, most_s: float) -> str:
+    """Write from when to when."""
+    ends = dict.fromkeys((duration(max(1.0, least_s)), duration(max(1.0, most_s))))
+    return "-".join(ends)
 
 
 def stage_name(stage: Stage) -> str:
@@ -51,57 +51,6 @@ def stage_name(stage: Stage) -> str:
         Rank.DEEP: _("once more, patiently"),
     }
     return f"{names[stage.rank]} ({stage.protocol})"
-
-
-class Ticker:
-    """Progress on stderr: one line that is drawn over on a terminal, a line each 5 s elsewhere."""
-
-    def __init__(self, out: Output) -> None:
-        self._out = out
-        self._terminal = sys.stderr.isatty()
-        self._told_s = 0.0
-        self._drawn = False
-
-    def tell(self, search: Search, now_s: float) -> None:
-        """Say how far the search is, if it is time to."""
-        stage = search.stage
-        if (stage is None and search.is_between) or now_s - self._told_s < (
-            _DRAW_EVERY_S if self._terminal else _TELL_EVERY_S
-        ):
-            return
-        self._told_s = now_s
-        text = self._text(search, stage)
-        if self._terminal:
-            click.echo(f"\r\x1b[K{text}", err=True, nl=False)
-            self._drawn = True
-        else:
-            self._out.note(text)
-
-    def _text(self, search: Search, stage: Stage | None) -> str:
-        """Say what is being asked; one who has just answered comes before the stage at work."""
-        progress = search.progress
-        found, left = len(progress.sightings), duration(search.remaining_s())
-        if progress.open or stage is None:
-            first = progress.open[0]
-            return _(
-                "following up ({protocol}), {line}: {open} questions; found {found}; at most {left} left"
-            ).format(
-                protocol=first.protocol, line=setting(first.line), open=len(progress.open), found=found, left=left
-            )
-        return _("{stage}, {line}: {done} of {all}; found {found}; at most {left} left").format(
-            stage=stage_name(stage),
-            line=setting(stage.line),
-            done=progress.done.get(stage.key, 0),
-            all=len(stage.asks),
-            found=found,
-            left=left,
-        )
-
-    def clear(self) -> None:
-        """Take the line away, for others to print."""
-        if self._drawn:
-            click.echo("\r\x1b[K", err=True, nl=False)
-            self._drawn = False
 
 
 def found_rows(progress: Progress, proposals: Proposals, names: Mapping[Spot, str]) -> list[tuple[str, ...]]:
@@ -194,9 +143,10 @@ def result_of(
     progress = search.progress
     return {
         "port": port,
-        "finished": search.stage is None and not search.hushed,
+        "finished": search.is_done and not search.agenda.hushed,
         "probes": progress.probes,
         "announced_s": round(announced_s, 1),
+        "added_s": round(search.forecast.added_s, 1),
         "took_s": round(took_s, 1),
         "remaining_s": round(search.remaining_s(), 1),
         "echo": progress.echo,

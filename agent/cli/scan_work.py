@@ -11,12 +11,14 @@ from typing import Final
 
 from agent.cli.lines import Borrowed, LineError, Target
 from agent.cli.scan_identify import identify
+from agent.cli.scan_naming import Courses
 from agent.cli.scan_record import write_record
 from agent.finding import Finding
 from drivers.clock import Clock, Pause
 from drivers.errors import LinkDownError
 from drivers.profile import Profile
 from drivers.registry import open_stream
+from drivers.scan.forecast import Naming
 from drivers.scan.line import ScanLine, SettingRefusedError
 from drivers.scan.probe import Ask, Prober, Verdict
 from drivers.scan.propose import Proposal
@@ -32,6 +34,16 @@ _SAVE_EVERY_S: Final = 5.0
 _NETWORK_S: Final = 0.1  # what a device server's network may add to an answer
 _ANYBODY: Final = Ask(address="", request=b"")
 _FEW_BYTES: Final = 3  # an unbiased line makes a glitch now and then
+
+
+def with_rests_s(line_s: float) -> float:
+    """Give how long a scan takes that gives the line back to the agent in between."""
+    return line_s * (SLICE_S + REST_S) / SLICE_S
+
+
+def slack_s(port: str) -> float:
+    """Give what a network between us and the line may add to an answer."""
+    return _NETWORK_S if "://" in port else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +71,7 @@ class Work:
     """One run of a scan; what it found so far can be read at any time, also after it was cancelled.
 
     Attributes:
+        courses: what it takes to find out a model.
         tell: is told the time after each question, to show progress.
         done: is told that no more progress comes.
         proposals: by protocol, address and setting.
@@ -71,6 +84,7 @@ class Work:
     search: Search
     probers: Mapping[str, Prober]
     wishes: Wishes
+    courses: Courses
     clock: Clock
     pause: Pause
     tell: Callable[[float], None]
@@ -81,6 +95,11 @@ class Work:
     unsaved: OSError | None = None
     _saved_s: float = 0.0
     _talk: Finding | None = None
+
+    @property
+    def announced_s(self) -> float:
+        """Time on the line from now on: listening first, then the rest of the plan, if nobody else is found."""
+        return self.wishes.listen_s + self.search.remaining_s()
 
     async def run(self) -> None:
         """Search to the end, or until enough was found.
@@ -110,14 +129,20 @@ class Work:
         if not search.is_between or self._unnamed():
             return False
         found = len(search.progress.sightings)
-        return search.stage is None or bool(enough and found >= enough) or bool(search.hushed and found)
+        return search.is_done or bool(enough and found >= enough) or bool(search.agenda.hushed and found)
 
     async def _slice(self, *, listen: bool, seconds: float) -> None:
         bus = self.target.bus
         stream = await open_stream(bus.port, bus.line, bus.adapter)
         switch_s = bus.adapter.switch_ms / 1000
-        slack_s = _NETWORK_S if "://" in bus.port else 0.0
-        line = ScanLine(stream, clock=self.clock, pause=self.pause, line=bus.line, switch_s=switch_s, slack_s=slack_s)
+        line = ScanLine(
+            stream,
+            clock=self.clock,
+            pause=self.pause,
+            line=bus.line,
+            switch_s=switch_s,
+            slack_s=slack_s(bus.port),
+        )
         began_s = self._now_s()
         try:
             if listen:
@@ -129,7 +154,7 @@ class Work:
                 else:
                     found = await step(self.search, line, self.probers)
                     if found is not None and found.unasked and not self.wishes.anyway:
-                        self.search.hush()
+                        self.search.agenda.hush()
                 self.tell(self._now_s())
                 if self._now_s() - self._saved_s >= _SAVE_EVERY_S:
                     self._save()
@@ -164,7 +189,7 @@ class Work:
         }
         self._talk = Finding(code="line-not-silent", params=params)
         told = self.probers[UNASKED].hear(_ANYBODY, heard)
-        if (told.verdict is Verdict.STRANGER and not told.then) or not self.search.hush():
+        if (told.verdict is Verdict.STRANGER and not told.then) or not self.search.agenda.hush():
             raise LineError(self._talk)
 
     def _unnamed(self) -> Sighting | None:
@@ -179,9 +204,19 @@ class Work:
 
     async def _name(self, one: Sighting, line: ScanLine) -> None:
         patience_s = min(PATIENCE_S * 4, max(PATIENCE_S, 3 * one.slowest_s))
+        course = self.courses.of(one.protocol, one.address, one.line)
+        forecast, began_s, asked = self.search.forecast, self._now_s(), 0
+
+        def told() -> None:
+            nonlocal asked
+            asked, now_s = asked + 1, self._now_s()
+            forecast.naming(Naming(one=one, asked=asked, expected=course.questions), now_s - began_s)
+            self.tell(now_s)
+
         self.proposals[one.spot] = await identify(
-            line, self.target.bus.port, one, self.wishes.profiles, self.clock, patience_s=patience_s
+            line, self.target.bus.port, one, self.wishes.profiles, self.clock, patience_s=patience_s, told=told
         )
+        forecast.named(one)
 
     def _save(self) -> None:
         self._saved_s = self._now_s()

@@ -30,7 +30,14 @@ class ScanFace:
     """
 
     def __init__(
-        self, line: ScanLine, settings: LineSettings, *, patience_s: float, name: str = "scan", seen: bool = True
+        self,
+        line: ScanLine,
+        settings: LineSettings,
+        *,
+        patience_s: float,
+        name: str = "scan",
+        seen: bool = True,
+        told: Callable[[], None] | None = None,
     ) -> None:
         """Take a line.
 
@@ -40,6 +47,7 @@ class ScanFace:
             patience_s: how long an answer is waited for.
             name: of the line, for messages.
             seen: whether the device has answered before; one that has not, and does not, is soon asked no more.
+            told: is called after each question.
         """
         self.name = name
         self.exchanges = 0
@@ -49,6 +57,8 @@ class ScanFace:
         self._known: dict[tuple[int, bytes], bytes | None] = {}
         self._seen = seen
         self._came: dict[_Key, bytes] = {}
+        self._behind = b""
+        self._told = told or _nobody_is_told
 
     async def ask(
         self,
@@ -85,6 +95,8 @@ class ScanFace:
             hearing = _Hearing(request, decoder.fresh())
             if key not in self._came:
                 self.exchanges += 1
+                begun = b"" if request else self._behind  # it goes on by itself: nothing of it is to be lost
+                hearing.goes_on(begun)
                 came = await self._line.ask(
                     request,
                     settings or self._settings,
@@ -94,10 +106,12 @@ class ScanFace:
                     reply_line=reply_settings,
                     longest=_LONGEST_BYTES,
                 )
-                self._came[key] = came.data
+                self._came[key] = begun + came.data
+                self._told()
             hearing = _Hearing(request, decoder.fresh())
             frame = hearing.end(self._came[key])
             if frame is not None and (accept is None or accept(frame)):
+                self._behind = hearing.raw.partition(frame.raw)[2]
                 return frame
             if not hearing.failed:
                 break
@@ -115,6 +129,7 @@ class ScanFace:
                 request, self._settings, self._patience_s, lambda data: reply_is_whole(request, data)
             )
             self._seen |= bool(came.data)
+            self._told()
             heard = hear_reply(request, came.data)
             if heard.verdict is Verdict.ANSWER:
                 return heard.frame[1:]
@@ -131,6 +146,10 @@ class ScanFace:
         """The line belongs to the scan."""
 
 
+def _nobody_is_told() -> None:
+    """Say nothing."""
+
+
 class _Hearing(Generic[F]):
     """Finds the frame of an answer while its bytes come in; an echo in front is left out."""
 
@@ -140,11 +159,16 @@ class _Hearing(Generic[F]):
         self._request = request
         self._decoder: ReplyDecoder[F] = decoder
         self._fed = 0
+        self._begun = b""
         self._frame: F | None = None
+
+    def goes_on(self, begun: bytes) -> None:
+        """Take what came of it together with the answer before."""
+        self._begun = begun
 
     def is_whole(self, data: bytes) -> bool:
         """Tell whether the frame is there."""
-        return self._feed(data, last=False)
+        return self._feed(self._begun + data, last=False)
 
     def end(self, data: bytes) -> F | None:
         """Give the frame in all that came."""

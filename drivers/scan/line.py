@@ -87,7 +87,7 @@ class ScanLine:
         """Send ``request`` at ``line`` and gather what comes until ``is_whole``, or silence.
 
         Args:
-            request: the whole frame; nothing to listen only.
+            request: the whole frame; nothing to hear what comes behind the answer before, of which no byte is lost.
             line: speed and parity to send and hear with.
             window_s: longest wait for the first byte, from when a device can have heard the end of the request.
             is_whole: tells whether all has come that will.
@@ -100,10 +100,11 @@ class ScanLine:
             LinkDownError: the port is gone; SettingRefusedError if it does not take the settings.
         """
         began_ns = self._clock.mono_ns()
+        if not request:
+            return await self._hear_on(reply_line or line, window_s, is_whole, gap_s, longest)
         await self._set(line)
         stray = await (self._quiet() if rouse is None else self._rouse(rouse, line))
-        if request:
-            self._stream.write(request)
+        self._stream.write(request)
         sent_ns = self._busy_ns = self._clock.mono_ns() + round(len(request) * line.character_s * _NS)
         if reply_line is not None and reply_line != self._line:
             await self._pause.until(sent_ns)
@@ -115,6 +116,18 @@ class ScanLine:
             answered_s=None if first_ns is None else max(0, first_ns - sent_ns) / _NS,
             took_s=(self._clock.mono_ns() - began_ns) / _NS,
         )
+
+    async def _hear_on(
+        self, line: LineSettings, window_s: float, is_whole: Callable[[bytes], bool], gap_s: float, longest: int
+    ) -> Came:
+        """Gather what comes unasked; who says nothing keeps no silence, and no pause of the other's is that long."""
+        began_ns = self._clock.mono_ns()
+        if line != self._line:
+            await self._set_stream(line)
+        data, first_ns = await self._gather(b"", began_ns, window_s, is_whole, gap_s, longest)
+        now_ns = self._clock.mono_ns()
+        answered_s = None if first_ns is None else max(0, first_ns - began_ns) / _NS
+        return Came(data=data, stray=b"", answered_s=answered_s, took_s=(now_ns - began_ns) / _NS)
 
     async def listen(
         self, line: LineSettings, seconds: float, is_enough: Callable[[bytes], bool] | None = None

@@ -56,7 +56,11 @@ class Ask:
         hasty: wait no longer than a few times what the slowest device of the protocol took so far.
         thorough: what is asked because of it is not to be ``hasty``.
         parting: begins to tell several apart; done once for a protocol at a setting, unless ``thorough``.
-        binding: follows the one before without a break, since a device waits for it.
+        narrowing: the pattern to which several seem to have answered at once, if this is one of many questions that
+            look behind it; empty for others, and where everybody was meant.
+        binding: follows the one before without a break, since a device waits for it, or says more by itself.
+        reply_line: settings at which the answer comes, where a device changes them by itself.
+        answer_bytes: how many are heard out where somebody speaks at length, for the reckoning.
         rouse: settings at which a character 00 is sent first, so slowly that it is a break and wakes who sleeps.
         tries: how often one that answered is asked, to see whether all its answers are whole.
     """
@@ -72,7 +76,10 @@ class Ask:
     hasty: bool = False
     thorough: bool = False
     parting: bool = False
+    narrowing: str = ""
     binding: bool = False
+    reply_line: LineSettings | None = None
+    answer_bytes: int = 0
     rouse: LineSettings | None = None
     tries: int = 2
 

@@ -17,7 +17,7 @@ from drivers.reading import exact
 from drivers.sources import Device, Line
 
 _TEST_POINTS: Final = 3
-_MOST_TURNS: Final = 6
+MOST_TURNS: Final = 6
 _ENOUGH_WEIGHT: Final = 4.0
 _MARGIN: Final = 2.0  # a hundred times less to be expected of any other model; ranges a little narrower tell nothing
 _FLOAT_CHANCE: Final = 0.02  # that 32 random bits are a float inside a plausible range and not about 0
@@ -109,13 +109,13 @@ async def propose(
 async def _try(
     profile: Profile, unit: int, settings: LineSettings, line: Line, make_device: MakeDevice
 ) -> Proposal | None:
-    mark = await _fingerprint(profile, unit, line)
+    mark = await fingerprint(profile, unit, line)
     if mark is False and profile.fingerprint is not None and not profile.fingerprint.own_unit:
         return None  # a register that holds the address may be read-only or elsewhere in another firmware
-    points = _test_points(profile)
+    points = tested_points(profile)
     device = make_device(replace(profile, points=points))
     values: dict[int, tuple[Value, int]] = {}
-    for _ in range(_MOST_TURNS):
+    for _ in range(MOST_TURNS):
         read = next((one for one in device.reads if not values.keys() >= set(one.points)), None)
         if read is None:
             break
@@ -149,7 +149,7 @@ def keep(values: MutableMapping[int, Any], batch: Batch) -> None:
         values[point] = (value, status)
 
 
-async def _fingerprint(profile: Profile, unit: int, line: Line) -> bool | None:
+async def fingerprint(profile: Profile, unit: int, line: Line) -> bool | None:
     """Tell whether the register that tells models apart fits; None if there is none."""
     mark = profile.fingerprint
     if mark is None or mark.location is None:
@@ -176,7 +176,7 @@ def _mark_weight(profile: Profile, fits: bool | None) -> float:
     return RECOGNISED
 
 
-def _test_points(profile: Profile) -> tuple[Point, ...]:
+def tested_points(profile: Profile) -> tuple[Point, ...]:
     """Choose the points whose plausible range is narrowest against what their registers can hold."""
     safe = [point for point in profile.points if not getattr(point, "side_effect", False)]
     ranked = sorted(safe or profile.points, key=_chance)

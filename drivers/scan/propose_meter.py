@@ -17,7 +17,7 @@ from drivers.quality import is_good
 from drivers.scan.propose import RECOGNISED, Certainty, MakeDevice, Proposal, keep, shown
 from drivers.sources import Device, SessionDevice
 
-_MOST_READS: Final = 8
+MOST_READS: Final = 8
 ENOUGH: Final = (2, 3)  # of what was read has to have a value
 MOST_SHOWN: Final = 4
 FACTORY: Final = 0.5
@@ -98,7 +98,7 @@ async def _try(
 async def _read(device: Device) -> dict[int, tuple[Value, int] | None] | None:
     """Give value and status of each point that was read; None if the meter answers nothing."""
     values: dict[int, tuple[Value, int] | None] = {}
-    for read in tuple(device.reads)[:_MOST_READS]:
+    for read in tuple(device.reads)[:MOST_READS]:
         try:
             keep(values, await device.read(read))
         except (RefusedError, DeviceFailedError):

@@ -24,6 +24,7 @@ def to_json(progress: Progress) -> str:
             "schema": SCHEMA,
             "done": progress.done,
             "open": [_open(probe) for probe in progress.open],
+            "later": [_open(probe) for probe in progress.later],
             "sightings": [
                 {
                     "protocol": s.protocol,
@@ -71,6 +72,7 @@ def from_json(text: str) -> Progress:
         return Progress(
             done={str(key): int(count) for key, count in found["done"].items()},
             open=deque(_probe(one) for one in found["open"]),
+            later=deque(_probe(one) for one in found.get("later", ())),
             sightings=[_sighting(one) for one in found["sightings"]],
             voices=[
                 Voice(
@@ -123,6 +125,9 @@ def _open(probe: Probe) -> dict[str, Any]:
         "gap_s": ask.gap_s,
         "flags": [ask.hasty, ask.thorough, ask.parting, ask.binding],
         "tries": ask.tries,
+        "narrowing": ask.narrowing,
+        "answer_bytes": ask.answer_bytes,
+        "reply": None if ask.reply_line is None else line_words(ask.reply_line),
         "rouse": None if ask.rouse is None else line_words(ask.rouse),
     }
 
@@ -142,6 +147,9 @@ def _probe(found: dict[str, Any]) -> Probe:
         parting=bool(parting),
         binding=bool(binding),
         tries=int(found["tries"]),
+        narrowing=str(found.get("narrowing", "")),
+        answer_bytes=int(found.get("answer_bytes", 0)),
+        reply_line=None if found.get("reply") is None else read_line(found["reply"]),
         rouse=None if found.get("rouse") is None else read_line(found["rouse"]),
     )
     line, window_s = read_line(found["line"]), float(found["window_s"])

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from drivers.profile import LineSettings, Parity
+from drivers.scan.agenda import Agenda
+from drivers.scan.forecast import Forecast
 from drivers.scan.probe import Ask, Heard, Manner, Probe, Verdict
 from drivers.scan.sighting import Progress, Sighting
 from drivers.scan.stage import Rank, Stage
-from drivers.scan.timing import PATIENCE_S, Cost, reckoned_s, window_s
+from drivers.scan.timing import PATIENCE_S, window_s
 
-_FOR_ONE: Final = 2  # questions that find out the parity of one who took a blind probe for its own
 _RECENT: Final = 8  # probes whose late answer is looked for
 _TELLING: Final = (Verdict.DAMAGED, Verdict.GARBAGE)
 
@@ -25,10 +26,10 @@ class Search:
         plan: the stages, likely ones first.
         progress: where an earlier search ended; changed in place.
         patience_s: what a slow Modbus device may take before it answers.
-        switch_s: what a change of speed or parity costs on this port.
+        forecast: what becomes of the time; a fresh one.
 
     Attributes:
-        hushed: nothing is asked any more, see ``hush``.
+        agenda: what is still to be asked.
     """
 
     def __init__(
@@ -37,21 +38,24 @@ class Search:
         *,
         progress: Progress | None = None,
         patience_s: float = PATIENCE_S,
-        switch_s: float = 0.0,
+        forecast: Forecast | None = None,
     ) -> None:
         self.progress = progress or Progress()
         self.patience_s = patience_s
-        self._switch_s = switch_s
+        self.forecast = forecast or Forecast()
         self.plan = tuple(plan)
-        self.hushed = False
-        self._stages = list(plan)
+        self.agenda = Agenda(plan, self.progress)
         self._recent: deque[Probe] = deque(maxlen=_RECENT)
-        self._cost = Cost()
 
     @property
     def stage(self) -> Stage | None:
-        """The stage at work, None when all is done."""
-        return next((stage for stage in self._stages if self._left(stage)), None)
+        """The stage at work, None when the plan is done."""
+        return self.agenda.stage
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to be asked."""
+        return self.is_between and self.stage is None and not self.agenda.is_late
 
     @property
     def is_between(self) -> bool:
@@ -66,11 +70,10 @@ class Search:
 
     def next(self) -> Probe | None:
         """Give what to ask now; None when all is done."""
-        if self.progress.open:
-            return self.progress.open.popleft()
-        while (stage := self.stage) is not None:
-            number = self.progress.done.get(stage.key, 0)
-            ask = stage.asks[number]
+        raised = self.agenda.raised()
+        if raised is not None:
+            return raised
+        for stage, number, ask in self.agenda.planned():
             if self._needless(stage, ask):
                 self.progress.done[stage.key] = number + 1
                 continue
@@ -88,13 +91,20 @@ class Search:
         progress = self.progress
         progress.probes += 1
         progress.echo |= heard.echo
-        if heard.verdict is Verdict.SILENCE and not heard.raw:
-            self._cost.reckoned_s += reckoned_s(probe.ask, probe.line, probe.window_s)
-            self._cost.measured_s += heard.took_s
+        self.forecast.took(probe, heard)
         if heard.verdict in _TELLING and not progress.sightings:
-            self._listen_first()
+            self.agenda.listen_first()
         if probe.step is not None:
             progress.done[probe.step[0]] = probe.step[1] + 1
+        learnt_s = dict(progress.slowest_s)
+        found = self._take(probe, heard)
+        for one in progress.sightings:
+            self.forecast.met(one)
+        if learnt_s != progress.slowest_s:
+            self.forecast.slowed(self._rest(learnt_s), self._rest(progress.slowest_s))
+        return found
+
+    def _take(self, probe: Probe, heard: Heard) -> Sighting | None:
         if probe.ask.manner is Manner.OPEN:
             return self._take_open(probe, heard)
         if heard.verdict is Verdict.STRANGER and heard.speaker is not None:
@@ -108,35 +118,18 @@ class Search:
         return self._take_exact(probe, heard)
 
     def remaining_s(self) -> float:
-        """Seconds that the rest of the plan takes, by what probes took so far, one device to be found counted in."""
-        rest = sum(
-            reckoned_s(ask, stage.line, self._window_s(stage.protocol, ask, patient=stage.patient))
-            for stage in self._stages
-            for ask in stage.asks[self.progress.done.get(stage.key, 0) :]
-        )
-        rest += sum(reckoned_s(probe.ask, probe.line, probe.window_s) for probe in self.progress.open)
-        if not rest:
-            return 0.0
-        changes = sum(bool(self._left(stage)) for stage in self._stages) + _FOR_ONE
-        return rest * self._cost.factor + changes * self._switch_s + _FOR_ONE * self.patience_s
+        """Seconds that the rest takes if nobody else is found, by what questions took so far."""
+        waiting = () if self.agenda.hushed else self.progress.later
+        return self.forecast.remaining_s(self._rest(self.progress.slowest_s), (*self.progress.open, *waiting))
 
-    def hush(self) -> bool:
-        """Go on without a word: others talk on the line. Gives whether there is anything to listen for.
-
-        A minute of listening is left out: whoever was just heard speaks more often.
-        """
-        self._stages = [stage for stage in self._stages if stage.listens and stage.rank is not Rank.LISTEN_LONG]
-        self.hushed = True
-        return self.stage is not None
-
-    def give_up(self, line: LineSettings) -> None:
-        """Ask nothing more at settings that the port does not take."""
-        self.progress.refused.append(line)
-        self.progress.done |= {stage.key: len(stage.asks) for stage in self._stages if stage.line == line}
-        self.progress.open = deque(probe for probe in self.progress.open if probe.line != line)
-
-    def _left(self, stage: Stage) -> int:
-        return max(0, len(stage.asks) - self.progress.done.get(stage.key, 0))  # a state file may be of older profiles
+    def _rest(self, slowest_s: Mapping[str, float]) -> Iterator[tuple[Stage, Ask, float]]:
+        """Give what is left of the plan, with the windows that follow from answer times by protocol."""
+        for stage, ask in self.agenda.rest():
+            yield (
+                stage,
+                ask,
+                window_s(ask, slowest_s.get(stage.protocol), self.patience_s, patient=stage.patient),
+            )
 
     def _window_s(self, protocol: str, ask: Ask, *, patient: bool) -> float:
         slowest_s = self.progress.slowest_s.get(protocol)
@@ -171,9 +164,12 @@ class Search:
         elif heard.verdict is Verdict.GARBAGE:
             self.progress.note(probe, heard.raw, heard.verdict)
         if found is not None:
-            self._prefer(probe.line.baud)
+            self.agenda.prefer(probe.line.baud)
             told += [replace(probe, step=None)] * (probe.ask.tries - found.tries)
         self.progress.open.extendleft(reversed(told))
+        self.forecast.raised(told)
+        if told or found is not None:
+            self.agenda.put_off(self._can_wait)
         return found
 
     def _worth(self, probe: Probe, then: Sequence[Ask]) -> tuple[Ask, ...]:
@@ -183,6 +179,16 @@ class Search:
         if any(ask.parting for ask in worth):
             self.progress.parted.append(place)
         return worth
+
+    def _can_wait(self, probe: Probe) -> bool:
+        """Tell whether those who are known explain why several seem to have answered: others come behind the plan."""
+        ask = probe.ask
+        if not (ask.parting or ask.narrowing):
+            return False
+        known = self.progress.kin(probe.protocol, probe.line)
+        if ask.parting:
+            return any(one.protocol != probe.protocol for one in known)
+        return any(one.crowded and one.is_of(ask.narrowing) for one in known)
 
     def _are_met(self, probe: Probe) -> bool:
         """Tell whether devices of the protocol were told apart at this setting."""
@@ -223,10 +229,12 @@ class Search:
         if known is None:
             known = Sighting(protocol=probe.protocol, address=probe.address, line=probe.line)
             self.progress.sightings.append(known)
-            self._prefer(probe.line.baud)
+            self.agenda.prefer(probe.line.baud)
             self._drop_other_parities(probe)
             again = replace(probe, step=None, window_s=self.patience_s)
-            self.progress.open.extend([again] * (probe.ask.tries - 1))
+            repeats = [again] * (probe.ask.tries - 1)
+            self.progress.open.extend(repeats)
+            self.forecast.raised(repeats)
         known.tries += 1
         known.damaged += heard.verdict in _TELLING
         if heard.verdict is Verdict.ANSWER:
@@ -263,20 +271,8 @@ class Search:
             if self.progress.find(probe.protocol, probe.address, line) is None:
                 request = probe.ask.pinned or probe.ask.request
                 ask = replace(probe.ask, manner=Manner.EXACT, request=request, pinned=b"", parities=(parity,))
-                self.progress.open.append(
-                    Probe(protocol=probe.protocol, ask=ask, line=line, window_s=self.patience_s)
-                )
+                asked = Probe(protocol=probe.protocol, ask=ask, line=line, window_s=self.patience_s)
+                self.progress.open.append(asked)
+                self.forecast.raised((asked,))
         if not clear:
             self.progress.note(probe, heard.raw, heard.verdict)
-
-    def _listen_first(self) -> None:
-        """Bytes came that are no answer: before more is asked, hear whether somebody speaks by itself."""
-        self._stages.sort(key=lambda stage: not (stage.listens and stage.rank in (Rank.LISTEN, Rank.LISTEN_RARE)))
-
-    def _prefer(self, baud: int) -> None:
-        """Where one device is, others are: take its speed before other speeds, within each rank."""
-        before = [stage for stage in self._stages if not self._left(stage)]
-        rest = [stage for stage in self._stages if self._left(stage)]
-        seen = {sighting.line.baud for sighting in self.progress.sightings} | {baud}
-        rest.sort(key=lambda stage: (stage.rank, stage.line.baud not in seen))
-        self._stages = [*before, *rest]

@@ -12,6 +12,7 @@ from drivers.scan.probe import Address, Probe, Verdict
 Spot: TypeAlias = tuple[str, Address, LineSettings]
 """Protocol, address and setting: what tells one device of a line from another."""
 _MOST_VOICES: Final = 64
+_ANY_DIGIT: Final = "A"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +56,13 @@ class Sighting:
         """What tells it from others."""
         return self.protocol, self.address, self.line
 
+    def is_of(self, pattern: Address) -> bool:
+        """Tell whether its address, of digits, is one of those that ``pattern`` means."""
+        own, meant = str(self.address), str(pattern)
+        return len(own) == len(meant) and all(
+            digit in (one, _ANY_DIGIT) for one, digit in zip(own, meant, strict=True)
+        )
+
     def learn(self, answered_s: float | None) -> None:
         """Remember how fast it was."""
         if answered_s is not None:
@@ -79,6 +87,7 @@ class Progress:
     Attributes:
         done: questions done of each stage, by its key.
         open: questions that an answer has raised, next one first.
+        later: such questions that can wait, since those who are known explain the answer.
         slowest_s: longest answer time seen, by protocol.
         parted: protocols and settings at which several were told apart.
         refused: settings that the port does not take.
@@ -86,6 +95,7 @@ class Progress:
 
     done: dict[str, int] = field(default_factory=dict)
     open: deque[Probe] = field(default_factory=deque)
+    later: deque[Probe] = field(default_factory=deque)
     sightings: list[Sighting] = field(default_factory=list)
     voices: list[Voice] = field(default_factory=list)
     slowest_s: dict[str, float] = field(default_factory=dict)
@@ -98,6 +108,11 @@ class Progress:
         """Give who was seen there, whatever the stop bits."""
         at = (protocol, address)
         return next((s for s in self.sightings if (s.protocol, s.address) == at and alike(s.line, line)), None)
+
+    def kin(self, protocol: str, line: LineSettings) -> list[Sighting]:
+        """Give who was met at these settings of all editions of a protocol: names that begin alike up to a dash."""
+        family = protocol.partition("-")[0]
+        return [s for s in self.sightings if s.protocol.partition("-")[0] == family and alike(s.line, line)]
 
     def named(self, who: str, line: LineSettings) -> Sighting | None:
         """Give the one that said ``who`` of itself at these settings."""

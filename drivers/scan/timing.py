@@ -52,6 +52,7 @@ def window_s(ask: Ask, slowest_s: float | None, patience_s: float, *, patient: b
 def reckoned_s(ask: Ask, line: LineSettings, window_s: float) -> float:
     """Seconds of a probe that nobody answers: break, request, silence, window, one character to be sure."""
     if not ask.request:
-        return window_s  # nothing is said, so no silence has to be kept
+        spoken = ask.reply_line or line
+        return window_s + ask.answer_bytes * spoken.character_s  # nothing is said, so no silence has to be kept
     rouse_s = 0.0 if ask.rouse is None else ask.rouse.silence_s + ask.rouse.character_s
     return rouse_s + (len(ask.request) + 1) * line.character_s + line.silence_s + window_s

@@ -27,7 +27,7 @@ async def step(search: Search, line: ScanLine, probers: Mapping[str, Prober]) ->
     try:
         heard = await hear(probe, line, probers[probe.protocol])
     except SettingRefusedError:
-        search.give_up(probe.line)
+        search.agenda.give_up(probe.line)
         raise
     except LinkDownError:
         search.progress.open.appendleft(probe)  # to be asked when the port is back
@@ -38,7 +38,7 @@ async def step(search: Search, line: ScanLine, probers: Mapping[str, Prober]) ->
 async def hear(probe: Probe, line: ScanLine, prober: Prober) -> Heard:
     """Send a probe, or listen, and sort what came."""
     ask = probe.ask
-    if not ask.request:
+    if not ask.request and not ask.binding:
         came = await line.listen(probe.line, probe.window_s, lambda data: prober.is_whole(ask, data))
         return replace(prober.hear(ask, came.data), took_s=came.took_s)
     came = await line.ask(
@@ -48,6 +48,7 @@ async def hear(probe: Probe, line: ScanLine, prober: Prober) -> Heard:
         lambda data: prober.is_whole(ask, data),
         gap_s=ask.gap_s,
         rouse=ask.rouse,
+        reply_line=ask.reply_line,
         longest=_READOUT_BYTES if ask.binding else LONGEST_BYTES,
     )
     heard = prober.hear(ask, came.data)

@@ -53,11 +53,17 @@ def firsts(result: Any) -> dict[str, tuple[str | int, ...]]:
 
 
 def worked(
-    line: Line, monkeypatch: pytest.MonkeyPatch, asked: Asked, tell: Callable[[Work], None] | None = None
+    line: Line,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: Asked,
+    tell: Callable[[Work], None] | None = None,
+    before: Callable[[Work], None] | None = None,
 ) -> Work:
     """Do the work of the command on a simulated line under virtual time."""
     session = Session(environ={})
     work = prepare(session, Target(bus=Bus(name="b", port="here"), site=None), asked)
+    if before is not None:
+        before(work)
     if tell is not None:
         work.tell = lambda _now_s: tell(work)
 
@@ -221,7 +227,7 @@ def test_when_somebody_is_heard_after_a_silent_beginning_no_more_is_asked(
     work = worked(line, monkeypatch, Asked(state=str(tmp_path / "s.json")))
     assert [spot[0] for spot in work.proposals] == ["dlms-push"]
     assert conclude(work.search.progress) == ()
-    assert work.search.hushed
+    assert work.search.agenda.hushed
     assert work.took_s < 150
 
 

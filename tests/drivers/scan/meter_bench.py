@@ -96,6 +96,11 @@ class Bench:
         return self.search.progress
 
     @property
+    def added_s(self) -> float:
+        """What was announced when somebody was found."""
+        return self.search.forecast.added_s
+
+    @property
     def places(self) -> set[Place]:
         """Who was found, as far as whole answers came."""
         return {place(one) for one in self.progress.sightings if one.whole}
@@ -139,7 +144,7 @@ def scanned(
         search = Search(plan or plan_of(protocols), progress=progress)
         bench = Bench(line, search, search.remaining_s())
         for _ in range(most):
-            if search.is_between and (search.stage is None or len(bench.places) >= until):
+            if search.is_done or (search.is_between and len(bench.places) >= until):
                 break
             new = await step(search, scan, PROBERS)
             if new is not None:

@@ -9,6 +9,7 @@ import pytest
 from agent.clock import SystemClock, TimerfdPause
 from drivers.profile import LineSettings
 from drivers.registry import open_stream
+from drivers.scan.forecast import Forecast
 from drivers.scan.line import ScanLine
 from drivers.scan.plan import factory_places, make_plan
 from drivers.scan.search import Search
@@ -33,7 +34,7 @@ async def searched(stations: Sequence[RtuDevice], plan: Sequence[Stage], until: 
         scan = ScanLine(
             await open_stream(rig.url, LineSettings()), clock=clock, pause=pause, line=LineSettings(), slack_s=0.02
         )
-        search = Search(plan, switch_s=0.2)
+        search = Search(plan, forecast=Forecast(switch_s=0.2))
         announced_s, began_ns = search.remaining_s(), clock.mono_ns()
         try:
             while len(found) < until and search.stage is not None:

@@ -32,7 +32,7 @@ def test_a_sensor_is_found_within_the_announced_time_and_says_who_it_is(
     bench = scanned([sensor(address, settings)], SDI12, until=1, echo=echo)
     (place,) = bench.places
     assert place == ("sdi12", address, *AT[settings])
-    assert bench.found_at_s[place] < bench.announced_s
+    assert bench.found_at_s[place] < bench.announced_s + bench.added_s
     assert bench.progress.sightings[0].who == f"SDI-12 {address}: TIDEGATESIM12 1000012345"
     assert told(bench) == ([Conclusion.ECHO] if echo else [])
     assert bench.line.counters.inside_silence == 0

@@ -106,7 +106,7 @@ def test_one_that_speaks_by_itself_is_heard_in_the_announced_time_and_proposed_b
 ) -> None:
     bench = scanned([], (UNASKED,), speakers=[speaker()], until=1)
     assert bench.places == {place}
-    assert bench.found_at_s[place] < bench.announced_s
+    assert bench.found_at_s[place] < bench.announced_s + bench.added_s
     assert bench.progress.sightings[0].who.startswith(who)
     assert bench.line.counters.requests == 0
     assert bench.line.counters.collisions == 0
@@ -194,8 +194,8 @@ def test_on_a_line_that_others_wait_for_no_window_is_longer_than_they_bear() -> 
 
 def test_a_hushed_search_asks_nothing() -> None:
     bench = scanned([electricity("000014359743")], most=0)
-    assert bench.search.hush()
-    assert all(stage.listens for stage in bench.search._stages)
+    assert bench.search.agenda.hush()
+    assert all(stage.listens for stage in bench.search.agenda._stages)
     assert bench.search.remaining_s() < 60
 
 

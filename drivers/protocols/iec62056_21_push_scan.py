@@ -1,4 +1,4 @@
-"""Finding meters that push readouts: optical heads at 9600 Bd 7E1, customer ports (DSMR P1) at 115200 Bd 8N1.
+"""Finding meters that push readouts: mode D at 2400 Bd 7E1 (6.4.5), heads at 9600 7E1, ports (DSMR P1) at 115200 8N1.
 
 Seven bits with even parity are heard as eight without one, and told by the eighth.
 """
@@ -19,6 +19,7 @@ from drivers.scan.unasked import Introduced, Unasked, Window
 _SHORTEST: Final = 4
 _EIGHTH_BIT: Final = 0x80
 _HEAD_S: Final = 5.0
+_MODE_D_S: Final = 11.0
 _PORT_S: Final = 11.0  # every 10 s before DSMR 5, every second since
 
 
@@ -43,6 +44,7 @@ UNASKED: Final = Unasked(
     listener="iec62056-21-push",
     windows=(
         Window(line=LineSettings(baud=9600), seconds=_HEAD_S, rank=Rank.LISTEN),
+        Window(line=LineSettings(baud=2400), seconds=_MODE_D_S, rank=Rank.LISTEN_RARE),
         Window(line=LineSettings(baud=115200), seconds=_PORT_S, rank=Rank.LISTEN_RARE),
     ),
     introduce=introduce,

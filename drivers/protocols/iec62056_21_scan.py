@@ -1,8 +1,9 @@
 """Finding IEC 62056-21 meters: a sign-on without address, which whoever is there answers with its identification.
 
-A session that was begun is ended: the break ``SOH B0 ETX`` follows every answer at once, and what the meter says all
-the same - one of mode A or B sends its readout without being asked - is heard to its end. So the head is free for the
-next one. The identification names no address; the only meter of a line needs none.
+A session that was begun is ended. To a meter of mode C the break ``SOH B0 ETX`` is said at once. One of mode A or B
+sends its readout without being asked, the latter at the speed that its identification names, and hears no break
+meanwhile: so it is heard to its end (6.4.2, 6.4.3). Then the head is free for the next question. The identification
+names no address; the only meter of a line needs none.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from drivers.codec.iec62056_21 import IecDecoder, IecFrame, Kind, encode
-from drivers.codec.seven_bit import with_parity
+from drivers.codec.iec62056_21 import STX, IecDecoder, IecFrame, Kind, encode
+from drivers.codec.iec62056_21_baud import Mode, parse_identification
+from drivers.codec.seven_bit import EVEN, with_parity
 from drivers.profile import LineSettings, Parity
 from drivers.protocols.iec62056_21_place import ANY
 from drivers.scan.everybody import Trial, open_stages
@@ -22,9 +24,11 @@ from drivers.scan.stage import Rank, Stage, Wanted
 
 _WINDOW_S: Final = 1.6  # 6.3.14: the longest between a message and its answer is 1.5 s
 _GAP_S: Final = 0.3
+_READOUT_BYTES: Final = 1024
 _NOBODY: Final = "99999999999999999999999999999998"
-_AGAIN, _CONTROL, _BYE = "again", "control", "bye"
+_AGAIN, _CONTROL, _BYE, _READOUT = "again", "control", "bye", "readout"
 _KINDS: Final = frozenset((Kind.IDENTIFICATION,))
+_DATA: Final = frozenset((Kind.BLOCK,))
 _EIGHT: Final = 8
 _TRIALS: Final = ((300, 7, Rank.WILD), (9600, 7, Rank.WILD_RARE), (300, 8, Rank.WILD_RARE), (9600, 8, Rank.WILD_RARE))
 """Eight bits without parity stand for a port that cannot do seven: the parity bit is then made here."""
@@ -46,14 +50,14 @@ class IecProber:
     def hear(self, ask: Ask, data: bytes) -> Heard:
         """Sort what came; whoever said something is told that this was all."""
         came = listen(IecDecoder(_KINDS), ask.request, data)
-        if ask.aim == _BYE:
+        if ask.aim in (_BYE, _READOUT):
             return Heard(verdict=Verdict.STRANGER if came.raw else Verdict.SILENCE, echo=came.echo, raw=came.raw)
         somebody = bool(came.frames) or came.spoilt
-        bye = (_bye(ask),) if somebody else ()
+        bye = (_parting(ask, came),) if somebody else ()
         if ask.aim == _CONTROL:
             verdict = Verdict.GARBAGE if somebody else Verdict.DAMAGED  # silent: those who answered are several
             return Heard(verdict=verdict, echo=came.echo, raw=came.raw, then=bye if somebody else ())
-        if len(came.frames) == 1 and not came.spoilt:
+        if len(came.frames) == 1 and (not came.spoilt or _goes_on(came)):
             return _identified(ask, came, bye)
         if not somebody:
             return Heard(verdict=came.noise, echo=came.echo, raw=came.raw)
@@ -62,7 +66,9 @@ class IecProber:
         return Heard(verdict=Verdict.DAMAGED, echo=came.echo, raw=came.raw, then=(*bye, once_more))
 
     def is_whole(self, ask: Ask, data: bytes) -> bool:
-        """Tell whether the identification is there."""
+        """Tell whether the identification is there, or the readout that follows it."""
+        if ask.aim == _READOUT:
+            return any(not frame.more for frame in listen(IecDecoder(_DATA), b"", data).frames)
         return ask.aim != _BYE and any(listen(IecDecoder(_KINDS), ask.request, data).frames)
 
 
@@ -87,6 +93,28 @@ def _sign_on(address: str, line: LineSettings) -> Ask:
 def _hello(address: str, *, with_bit: bool) -> bytes:
     text = encode(IecFrame(kind=Kind.SIGN_ON, text=address, raw=b""))
     return with_parity(text) if with_bit else text
+
+
+def _goes_on(came: Listened[IecFrame]) -> bool:
+    """Tell whether what stands behind the identification is the beginning of a readout, handed over with it."""
+    (hello,) = came.frames
+    rest = came.raw[len(hello.raw) :].translate(EVEN if hello.parity_bits else None)
+    return came.raw.startswith(hello.raw) and rest[:1] == bytes((STX,)) and _mode(hello) is Mode.A
+
+
+def _parting(ask: Ask, came: Listened[IecFrame]) -> Ask:
+    """Give how the session ends: heard out, if the only one who answered goes on by himself; else by a break."""
+    modes = {_mode(hello) for hello in came.frames}
+    if modes != {Mode.A} and modes != {Mode.B}:
+        return _bye(ask)
+    eight = _has_bit(ask)
+    baud = max(parse_identification(hello.text).baud for hello in came.frames)
+    then = _line(baud, _EIGHT if eight else 7) if modes == {Mode.B} else None
+    return replace(ask, request=b"", aim=_READOUT, reply_line=then, answer_bytes=_READOUT_BYTES, binding=True)
+
+
+def _mode(hello: IecFrame) -> Mode:
+    return parse_identification(hello.text).mode
 
 
 def _bye(ask: Ask) -> Ask:

@@ -36,7 +36,7 @@ class Listened(Generic[F]):
 
 def listen(decoder: Decoder[F], request: bytes, data: bytes) -> Listened[F]:
     """Sort all that came after ``request``; ``decoder`` is a fresh one."""
-    echo = data.startswith(request)
+    echo = bool(request) and data.startswith(request)
     raw = data[len(request) :] if echo else data
     frames: list[F] = []
     noise = Verdict.SILENCE

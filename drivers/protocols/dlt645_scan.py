@@ -1,14 +1,17 @@
 """Finding DL/T 645 meters whose addresses nobody knows, by wildcards: first whoever is there, then digit by digit.
 
 Two meters that answer at once spoil each other's bytes: that is what tells that there are several, and the search
-goes on with the low digits, two at a time, 100 questions for each spoilt answer. A meter that was found is asked once
-more by its own address, since eight bits of sum let one spoilt answer in 256 through. A refusal does not count: so
-answers a meter of the other edition. Before digits are tried an address that nobody has is asked for: what answers
-that too is no crowd of meters.
+goes on with the low digits, two at a time, 100 questions for each spoilt answer. Before that whoever's address
+stands whole in a spoilt answer is asked by it, twice: whose own answers are spoilt too is one address of several
+meters, or of one on a bad line, and what lies behind it can wait. A meter that was found is asked once more by its
+own address, since eight bits of sum let one spoilt answer in 256 through. A refusal does not count: so answers a
+meter of the other edition. Before digits are tried an address that nobody has is asked for: what answers that too
+is no crowd of meters.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
@@ -33,7 +36,13 @@ _QUESTIONS: Final = {Edition.V2007: "00010000", Edition.V1997: "9010"}
 _WINDOW_S: Final = 0.6  # the standard allows half a second
 _PAIRS: Final = 6
 _NOBODY: Final = "999999999998"
-_AGAIN, _CONTROL, _OWN = "again", "control", "own"
+_AGAIN, _CONTROL, _OWN, _OWN_AGAIN = "again", "control", "own", "own-again"
+_HEAD: Final = re.compile(
+    rb"\x68(?=((?:[\x00-\x09\x10-\x19\x20-\x29\x30-\x39\x40-\x49\x50-\x59\x60-\x69\x70-\x79"
+    rb"\x80-\x89\x90-\x99]){6})\x68)"
+)
+_MOST_SUSPECTS: Final = 3
+_WILD: Final = "A"
 _SPEEDS: Final = {
     Edition.V2007: ((2400, Rank.WILD), (9600, Rank.WILD), (1200, Rank.WILD_RARE), (4800, Rank.WILD_RARE)),
     Edition.V1997: ((1200, Rank.WILD), (2400, Rank.WILD), (9600, Rank.WILD_RARE), (4800, Rank.WILD_RARE)),
@@ -68,32 +77,34 @@ class Dlt645Prober:
         addresses = tuple(dict.fromkeys(frame.address for frame in told))
         if ask.aim == _CONTROL:
             return self._judged(ask, came)
-        if ask.aim == _OWN:
+        if ask.aim in (_OWN, _OWN_AGAIN):
             return self._own_heard(ask, came, told)
         several = came.spoilt or len(addresses) > 1
         then = [self._own(address, thorough=ask.thorough) for address in addresses if self._is_one(address)]
         if several:
-            then += self._closer(ask)
+            then += self._closer(ask, came.raw)
         spoilt = Verdict.STRANGER if then else Verdict.DAMAGED
         verdict = spoilt if several else Verdict.ANSWER if told else came.noise
-        return Heard(verdict=verdict, echo=came.echo, raw=came.raw, then=tuple(then))
+        who = "" if _WILD in str(ask.address) else _who(ask)
+        return Heard(verdict=verdict, echo=came.echo, raw=came.raw, then=tuple(then), who=who)
 
     def is_whole(self, ask: Ask, data: bytes) -> bool:
         """Tell whether the one that was asked has answered; after a wildcard a second one may follow."""
-        return ask.aim == _OWN and self.hear(ask, data).verdict is Verdict.ANSWER
+        return ask.aim in (_OWN, _OWN_AGAIN) and self.hear(ask, data).verdict is Verdict.ANSWER
 
     def _own_heard(self, ask: Ask, came: Listened[Dlt645Frame], told: list[Dlt645Frame]) -> Heard:
         mine = next((frame for frame in told if frame.address == ask.address), None)
         if mine is None or came.spoilt:
             verdict = Verdict.DAMAGED if came.spoilt else Verdict.STRANGER if came.frames else came.noise
-            return Heard(verdict=verdict, echo=came.echo, raw=came.raw)
+            again = (replace(ask, aim=_OWN_AGAIN),) if came.spoilt and ask.aim == _OWN else ()
+            return Heard(verdict=verdict, echo=came.echo, raw=came.raw, then=again, who=_who(ask))
         return Heard(
             verdict=Verdict.ANSWER,
             echo=came.echo,
             raw=came.raw,
             frame=mine.raw,
             speaker=mine.address,
-            who=f"DL/T 645 {mine.address}",
+            who=_who(ask),
             family="electricity" if self._edition is Edition.V2007 else "",  # water meters speak 1997 too
         )
 
@@ -103,23 +114,29 @@ class Dlt645Prober:
             return Heard(verdict=Verdict.GARBAGE, echo=came.echo, raw=came.raw)
         return Heard(verdict=Verdict.SILENCE, echo=came.echo, raw=came.raw, then=self._narrower(ask, ""))
 
-    def _closer(self, ask: Ask) -> tuple[Ask, ...]:
-        """Give what to ask after a spoilt answer: the same once more, then nobody, then part by part."""
+    def _closer(self, ask: Ask, raw: bytes) -> tuple[Ask, ...]:
+        """Give what to ask after a spoilt answer: the same once more, then whom it names, nobody, part by part."""
         if ask.aim != _AGAIN:
             return (replace(ask, aim=_AGAIN),)
-        tail = str(ask.address).lstrip("A")
+        tail = str(ask.address).lstrip(_WILD)
         if tail:
             return self._narrower(ask, tail)
-        return (replace(self._ask(_NOBODY, aim=_CONTROL, thorough=ask.thorough), parting=True),)
+        control = replace(self._ask(_NOBODY, aim=_CONTROL, thorough=ask.thorough), parting=True)
+        named = dict.fromkeys(found[1][::-1].hex() for found in _HEAD.finditer(raw))
+        suspects = tuple(self._own(one, thorough=ask.thorough) for one in tuple(named)[:_MOST_SUSPECTS])
+        return (*suspects, control)
 
     def _narrower(self, ask: Ask, tail: str) -> tuple[Ask, ...]:
         """Give every ending that is two digits longer; nothing behind a whole address."""
         if len(tail) >= 2 * _PAIRS:
             return ()
         tails = (f"{pair:02d}{tail}" for pair in range(100))
-        hasty = not ask.thorough
+        hasty, behind = not ask.thorough, str(ask.address) if tail else ""
         return tuple(
-            replace(self._ask("A" * (2 * _PAIRS - len(t)) + t, thorough=ask.thorough), hasty=hasty) for t in tails
+            replace(
+                self._ask(_WILD * (2 * _PAIRS - len(t)) + t, thorough=ask.thorough), hasty=hasty, narrowing=behind
+            )
+            for t in tails
         )
 
     def _is_one(self, address: str) -> bool:
@@ -137,6 +154,10 @@ class Dlt645Prober:
             gap_s=0.0 if aim == _OWN else _WINDOW_S,
             thorough=thorough,
         )
+
+
+def _who(ask: Ask) -> str:
+    return f"DL/T 645 {ask.address}"
 
 
 def _line(baud: int) -> LineSettings:

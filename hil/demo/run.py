@@ -95,7 +95,9 @@ class Demo:
             return
         with Live(console=console, screen=True, auto_refresh=False) as live:
             texts = words(chinese=self._options.chinese)
-            self._until_over(lambda: live.update(draw(self._moment(), texts, console.height), refresh=True))
+            self._until_over(
+                lambda: live.update(draw(self._moment(), texts, console.width, console.height), refresh=True)
+            )
 
     def _until_over(self, show: Callable[[], None]) -> None:
         due_s = 0.0

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from hil.demo.platform_view import Latest, Totals
 
 _SHOWN_PER_DEVICE = 3
+_AROUND: Final = 5
+"""Lines beside the rows: title, head of the table, the chain with a blank line above it, and one to spare."""
+_COLUMNS: Final = ("device", "quantity", "value", "unit", "age", "quality")
+_GAPS: Final = 2 * (len(_COLUMNS) - 1)
+_NUMBERS: Final = {100: (14, 8, 8), 60: (9, 6, 5), 0: (7, 4, 4)}
+"""From which width of the terminal on: cells for value, unit and age, whatever the names need."""
+_SHARES: Final = (4, 5, 3)
+"""How device, quantity and quality divide what is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +40,29 @@ class Moment:
     note: str
 
 
-def draw(moment: Moment, words: dict[str, str], height: int) -> RenderableType:
-    """Lay one frame out for a terminal of ``height`` lines; what does not fit is left out, never wrapped."""
-    table = Table(expand=True, pad_edge=False, box=None, header_style="bold")
-    for column, ratio, justify in (("device", 3, "left"), ("quantity", 4, "left"), ("value", 3, "right")):
-        table.add_column(words[column], ratio=ratio, justify=justify, no_wrap=True, overflow="ellipsis")  # type: ignore[arg-type]
-    for column, ratio in (("unit", 1), ("age", 1), ("quality", 2)):
-        table.add_column(words[column], ratio=ratio, no_wrap=True, overflow="ellipsis")
-    room = max(1, height - 6)
+def draw(moment: Moment, words: dict[str, str], width: int, height: int) -> RenderableType:
+    """Lay one frame out for a terminal of ``width`` cells and ``height`` lines; nothing is wrapped.
+
+    Names are cut short before numbers are; the state of the chain stays when there is no room for all devices.
+    """
+    table = Table(pad_edge=False, box=None, header_style="bold")
+    for column, cells in zip(_COLUMNS, _widths(width), strict=True):
+        right: JustifyMethod = "right" if column == "value" else "left"
+        table.add_column(words[column], width=cells, justify=right, no_wrap=True, overflow="ellipsis")
+    room = max(1, height - _AROUND)
     per_device = max(1, min(_SHOWN_PER_DEVICE, room // max(1, len(moment.devices))))
-    for device in moment.devices:
-        for row in _rows_of(device, moment, words, per_device):
-            table.add_row(*row)
+    rows = [row for device in moment.devices for row in _rows_of(device, moment, words, per_device)]
+    for row in rows if len(rows) <= room else (*rows[: room - 1], ("…",)):
+        table.add_row(*row)
     return Group(_title(moment, words), table, _chain(moment, words))
+
+
+def _widths(width: int) -> tuple[int, ...]:
+    """Give the cells of each column."""
+    value, unit, age = next(cells for least, cells in _NUMBERS.items() if width >= least)
+    left = max(len(_SHARES), width - _GAPS - value - unit - age)
+    device, quantity, quality = (max(1, left * share // sum(_SHARES)) for share in _SHARES)
+    return device, quantity, value, unit, age, quality
 
 
 def _rows_of(device: str, moment: Moment, words: dict[str, str], most: int) -> list[tuple[RenderableType, ...]]:

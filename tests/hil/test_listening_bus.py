@@ -267,7 +267,9 @@ def test_a_lost_port_turns_points_bad_with_the_reason_and_heals_by_its_path(make
         assert lost["error"] == "link-down"
         assert {(one["value"], one["quality"]) for one in lost["points"]} == {(None, "bad-no-communication")}
         rig.ear.replug()
-        assert wait_until(lambda: rig.bus()["answering"] == 1, 20)
+        replugged = len(rig.log)
+        healed = wait_until(lambda: rig.bus()["answering"] == 1, 20)
+        assert healed, f"{len(rig.log) - replugged} exchanges on the line since\n{rig.stage.agent.last_words()}"
         assert rig.tell("read")["result"]["devices"][0]["error"] is None
         readings = rig.readings()
     assert rig.ear.listen() == b""

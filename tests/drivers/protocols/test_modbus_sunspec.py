@@ -8,6 +8,7 @@ import random
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -266,6 +267,10 @@ def _their_words(number: int, words: Sequence[int]) -> dict[str, object]:
     return {name: point.cvalue for name, point in theirs.points.items()}
 
 
+_TAKEN_FOR_NONE = Decimal("2.1432893E+9")
+"""7FC00000 as a number: pysunspec2 1.3 holds the value, not its bits, against the bits of a float that is none."""
+
+
 @pytest.mark.peers
 @pytest.mark.parametrize("number", _MODELS)
 def test_pysunspec2_reads_the_same(number: int, seed: int) -> None:
@@ -282,6 +287,8 @@ def test_pysunspec2_reads_the_same(number: int, seed: int) -> None:
             if f"{number}.{name}" not in ours or isinstance(mine, str) or point.type == "string":
                 continue
             value = theirs[name]
+            if value is None and point.type == "float32" and mine == _TAKEN_FOR_NONE:
+                continue
             assert (value is None) == (mine is None), (name, value, mine)
             if isinstance(value, int | float) and mine is not None:
                 assert float(mine) == pytest.approx(value, rel=1e-6), name

@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -143,17 +144,16 @@ class Agent:
             loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
         self._buses.register(self._site)
         control = ControlServer(socket_path(self._site.run_dir), self._desk())
-        self._storage.start()
-        for outlet in self._outlets:
-            outlet.prepare()
-        try:
+        async with AsyncExitStack() as ends:  # each of them, whatever becomes of the others
+            ends.callback(self._pause.close)
+            self._storage.start()
+            ends.push_async_callback(self._storage.close)
+            for outlet in self._outlets:
+                outlet.prepare()
+            ends.push_async_callback(control.aclose)
             await control.start()
             async with asyncio.TaskGroup() as group:
                 await self._serve(group)
-        finally:
-            await control.aclose()
-            await self._storage.close()
-            self._pause.close()
 
     async def _serve(self, group: asyncio.TaskGroup) -> None:
         self._buses.start(self._site, group)

@@ -108,7 +108,8 @@ class ControlServer:
         if self._server is None:
             return
         self._server.close()
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):  # the next start replaces what is left
+            self._path.unlink()
         for writer in tuple(self._clients):
             writer.close()
 

@@ -13,12 +13,7 @@ from agent.block.record import EventKind
 from agent.clock import SystemClock
 from agent.config import Site, SiteIdentity
 from agent.control.client import ControlClient
-from agent.control.protocol import (
-    AskLease,
-    AskRead,
-    AskStatus,
-    RequestFailedError,
-)
+from agent.control.protocol import AskLease, AskRead, AskStatus, RequestFailedError, socket_path
 from agent.errors import ControlError, KeyUnavailableError, StorageError
 from agent.health import BusPhase, is_alive
 from agent.runtime import Agent, Surroundings
@@ -64,6 +59,19 @@ async def test_a_second_run_goes_on_with_the_same_chain(tmp_path: Path, fleet: T
     assert len(found.chains) == 1
     boots = events(site, EventKind.BOOT)
     assert [fields[2] for fields in boots] == [True, True], "both stops were clean"
+
+
+async def test_a_socket_that_cannot_be_removed_does_not_spoil_the_end(tmp_path: Path, fleet: TcpFleet) -> None:
+    site = site_of(tmp_path, fleet.ports)
+    path = socket_path(site.run_dir)
+    async with running(site) as agent:
+        await agent.until(lambda status: status.storage.sealed_blocks > 0)
+        path.unlink()
+        path.mkdir()
+    path.rmdir()
+    async with running(site) as agent:
+        await agent.until(lambda status: status.storage.sealed_blocks > 0)
+    assert [fields[2] for fields in events(site, EventKind.BOOT)] == [True, True], "both stops were clean"
 
 
 async def test_a_second_agent_on_the_same_folder_is_refused_with_one_sentence(

@@ -31,6 +31,7 @@ from drivers.clock import Clock
 BATCH_S: Final = 0.05
 BATCH_BLOCKS: Final = 100
 QUEUE_BLOCKS: Final = 2000
+QUEUE_BYTES: Final = 64 * 1024 * 1024
 TICK_S: Final = 0.1
 IDLE_S: Final = 0.5
 RETRY_S: Final = 1.0
@@ -99,6 +100,7 @@ class Service:
         for progress in ingest.known():  # a gateway that gave up for want of a subscriber hears that we are back
             self._owed.note(progress, greet=True)
         self._arrivals: queue.Queue[Arrival] = queue.Queue(QUEUE_BLOCKS)
+        self._put_bytes = self._taken_bytes = 0  # each written by one thread
         self._sent: queue.SimpleQueue[Receipted] = queue.SimpleQueue()
         self._ending = threading.Event()
         self._stopped = asyncio.Event()
@@ -130,14 +132,18 @@ class Service:
             await asyncio.to_thread(thread.join)
 
     def _incoming(self, message: Incoming) -> None:
-        """In the network thread; blocks while the queue is full."""
+        """In the network thread; blocks while the queue is full, by count or by bytes."""
         leaf = parse_topic(message.topic)
         if leaf is None or leaf.name not in ("block", "dictionary"):
             return
         arrival = Arrival(message=message.payload, gateway=leaf.gateway, dictionary=leaf.name == "dictionary")
         while not self._ending.is_set():
+            if self._put_bytes - self._taken_bytes >= QUEUE_BYTES:
+                self._ending.wait(TICK_S)
+                continue
             with suppress(queue.Full):
                 self._arrivals.put(arrival, timeout=TICK_S)
+                self._put_bytes += len(arrival.message)
                 return
 
     def _store(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -182,6 +188,7 @@ class Service:
                 batch.append(self._arrivals.get(timeout=left_s) if left_s > 0 else self._arrivals.get_nowait())
             except queue.Empty:
                 break
+        self._taken_bytes += sum(len(arrival.message) for arrival in batch)
         return batch
 
     def _drain_sent(self) -> list[Receipted]:

@@ -86,6 +86,16 @@ def choose(flag: str | None, environ: Mapping[str, str], site: str | None) -> La
     return Language.EN
 
 
-def drawable(language: Language, environ: Mapping[str, str]) -> Language:
-    """Fall back to English where the terminal has no Chinese glyphs: the Linux text console (TERM=linux)."""
-    return Language.EN if environ.get("TERM") == "linux" else language
+def drawable(language: Language, environ: Mapping[str, str], encoding: str = "utf-8") -> Language:
+    """Fall back to English where Chinese cannot be shown: no glyphs (TERM=linux), or none in the ``encoding``."""
+    if language is Language.ZH and (environ.get("TERM") == "linux" or not _encodes_chinese(encoding)):
+        return Language.EN
+    return language
+
+
+def _encodes_chinese(encoding: str) -> bool:
+    try:
+        "中".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
-from agent.language import Language, active, choose, drawable, use
+from agent.language import active, choose, drawable, use
 
 SITE_VARIABLE: Final = "TIDEGATE_SITE"
 SYSTEM_SITE: Final = "/etc/tidegate/site.toml"
@@ -53,9 +53,12 @@ def speak(flag: str | None, site: str, environ: Mapping[str, str]) -> None:
     wanted = choose(flag, environ, None)
     if flag is None and not environ.get("TIDEGATE_LANG"):
         wanted = choose(None, environ, site_language(site))
-    use(drawable(wanted, environ))
-    if active() is not wanted and wanted is Language.ZH:
-        sys.stderr.write("This terminal (TERM=linux) has no Chinese characters: in English instead.\n")
+    encoding = sys.stdout.encoding or "utf-8"
+    use(drawable(wanted, environ, encoding))
+    if active() is not wanted:
+        glyphs = drawable(wanted, environ) is wanted
+        where = f"The output ({encoding})" if glyphs else "This terminal (TERM=linux)"
+        sys.stderr.write(f"{where} has no Chinese characters: in English instead.\n")
 
 
 def silence() -> None:

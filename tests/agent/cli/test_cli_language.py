@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from agent.language import Language, choose, drawable, parse
@@ -67,10 +69,20 @@ def test_a_broken_site_file_does_not_choose_a_language(tidegate: Command, text: 
     assert "Field gateway" in tidegate("--help", lang="", LANG="C", LC_ALL="").out
 
 
-def test_a_stream_that_is_not_utf8_shows_escapes_instead_of_a_traceback(process: Process) -> None:
-    said = process("--help", TIDEGATE_LANG="zh", PYTHONIOENCODING="ascii")
+@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1"])
+def test_a_stream_that_has_no_chinese_gets_english_and_one_line_that_says_so(process: Process, encoding: str) -> None:
+    said = process("--help", TIDEGATE_LANG="zh", PYTHONIOENCODING=encoding)
     assert said.code == 0
-    assert "\\u73b0\\u573a\\u7f51\\u5173" in said.out  # 现场网关
+    assert re.fullmatch(r"The output \((iso|latin).*\) has no Chinese characters: in English instead\.\n", said.err)
+    assert "Field gateway" in said.out
+    gbk = process("version", TIDEGATE_LANG="zh", PYTHONIOENCODING="gbk")
+    assert (gbk.code, gbk.err) == (0, "")
+
+
+def test_what_a_stream_cannot_show_is_escaped_and_no_traceback(process: Process) -> None:
+    said = process("explain", "TG-7804", PYTHONIOENCODING="ascii")
+    assert said.code == 0
+    assert "\\u7f3a\\u5c11\\u952e" in said.out  # 缺少键
 
 
 def test_json_is_ascii_where_the_stream_is(process: Process) -> None:

@@ -72,6 +72,8 @@ def failure(error: OSError) -> Answer:
         finding = Finding(code="file-missing", params={"path": path})
     elif isinstance(error, PermissionError):
         finding = Finding(code="file-denied", params={"path": path})
+    elif not path:
+        finding = Finding(code="output-failed", params={"detail": error.strerror or str(error)})
     else:
         finding = Finding(code="file-failed", params={"path": path, "detail": error.strerror or str(error)})
     return Answer(code=of_code(finding.code), findings=(finding,))

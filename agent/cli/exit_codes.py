@@ -54,6 +54,7 @@ OF_CODE = {
     "file-missing": ExitCode.IO,
     "file-denied": ExitCode.NOT_ALLOWED,
     "file-failed": ExitCode.IO,
+    "output-failed": ExitCode.IO,
     "port-missing": ExitCode.IO,
     "no-such-line": ExitCode.USAGE,
     "no-serial-line": ExitCode.USAGE,

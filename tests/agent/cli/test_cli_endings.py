@@ -72,6 +72,14 @@ def test_a_closed_pipe_is_an_io_error_and_never_a_yes(process: Process) -> None:
     assert len(done.stdout.splitlines()) == 1
 
 
+def test_an_output_that_is_full_is_named_as_such(process: Process) -> None:
+    done = process.shell("tidegate profile list > /dev/full")
+    assert done.returncode == 74
+    said = done.stderr.decode()
+    assert "most likely the output: No space left on device.   TG-1004" in said
+    assert "Traceback" not in said
+
+
 def test_ctrl_c_ends_with_130(process: Process) -> None:
     child = subprocess.Popen(
         process.argv("decode", "--jsonl"),

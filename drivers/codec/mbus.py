@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from drivers.codec.framing import BufferingDecoder, Noise, NoiseReason, is_glitch
+from drivers.codec.framing import BufferingDecoder, Noise, NoiseReason, cut_noise, is_glitch
 
 LONGEST: Final = 261  # bytes of a frame: 255 counted, four before, two behind
 MOST_DATA: Final = 252
@@ -206,13 +206,9 @@ class MbusStreamDecoder(BufferingDecoder[MbusFrame]):
         yield from self._noise(at, reason)
 
     def _noise(self, end: int, reason: NoiseReason) -> Iterator[Noise]:
-        if not end:
-            return
-        raw = bytes(self._buffer[:end])
-        del self._buffer[:end]
-        glitch = is_glitch(raw)
-        self._torn |= not glitch
-        yield Noise(raw=raw, reason=NoiseReason.GLITCH if glitch else reason)
+        for noise in cut_noise(self._buffer, end, reason):
+            self._torn |= noise.reason is not NoiseReason.GLITCH
+            yield noise
 
 
 def _worse(one: NoiseReason, two: NoiseReason) -> NoiseReason:

@@ -266,6 +266,8 @@ class Agent:
             self._storage.note(Event(kind=EventKind.CONFIGURATION, mono_ms=mono_ms, fields=(site.digest,)))
         self._digest = site.digest
         _log.info("reloaded restarted=%s removed=%s", ",".join(answer.restarted), ",".join(answer.removed))
+        if fixed:
+            _log.warning("reload-needs-restart settings=%s", ",".join(fixed))
         return ReloadAnswer(restarted=answer.restarted, removed=answer.removed, needs_restart=fixed)
 
     def _desk(self) -> AgentDesk:

@@ -42,7 +42,9 @@ async def test_a_reload_touches_only_what_changed(tmp_path: Path, fleet: TcpFlee
     assert events(first, EventKind.CONFIGURATION)[-1] == (b"2" * 16,)
 
 
-async def test_what_only_a_restart_changes_is_named_until_there_was_one(tmp_path: Path, fleet: TcpFleet) -> None:
+async def test_what_only_a_restart_changes_is_named_until_there_was_one(
+    tmp_path: Path, fleet: TcpFleet, caplog: pytest.LogCaptureFixture
+) -> None:
     site = site_of(tmp_path, fleet.ports[:1])
     moved = replace(site, state_dir=tmp_path / "elsewhere", digest=b"2" * 16)
     sites = [site, moved, moved]
@@ -52,3 +54,5 @@ async def test_what_only_a_restart_changes_is_named_until_there_was_one(tmp_path
             assert (await agent.status()).state_dir == str(site.state_dir), "where it is until then"
         assert await agent.ask(AskReload()) == ReloadAnswer()
     assert [fields for (fields,) in events(site, EventKind.CONFIGURATION)] == [bytes(16), b"2" * 16, bytes(16)]
+    told = [record.getMessage() for record in caplog.records if "needs-restart" in record.getMessage()]
+    assert told == ["reload-needs-restart settings=state_dir"] * 2

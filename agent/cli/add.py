@@ -80,7 +80,7 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
     show(session, values, site.identity.timezone)
     passed = bool(values.points) and not values.error_code
     if not passed and not wishes["untested"]:
-        return failed(values)
+        return failed(site, values)
     lines = added_lines(before, text)
     session.out.say(f"\n {path}")
     for added in lines:

@@ -160,7 +160,7 @@ def _tested_and_written(
         if values.points and not values.error_code:
             passed.append(device)
         else:
-            findings += [replace(finding, warning=True) for finding in failed(values).findings]
+            findings += [replace(finding, warning=True) for finding in failed(site, values).findings]
     if not passed:
         return Answer(code=ExitCode.NO, findings=tuple(findings))
     text = _edited(before, target, common.bus, chosen.bus_line, passed)

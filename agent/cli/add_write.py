@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.cli.exit_codes import ExitCode, of_code
 from agent.cli.lines import Borrowed, Target
+from agent.cli.other_line import other_lines
 from agent.cli.output import Answer
 from agent.cli.read import show_devices
 from agent.cli.read_direct import read_directly
@@ -60,12 +61,12 @@ def show(session: Session, values: DeviceValues, timezone: str) -> None:
         session.out.say(_("Please compare these values with the display of the device."))
 
 
-def failed(values: DeviceValues) -> Answer:
-    """Give the answer for a device that did not pass its test."""
+def failed(site: Site, values: DeviceValues) -> Answer:
+    """Give the answer for a device of ``site`` that did not pass its test."""
     detail = values.error.rstrip(".") or values.error_code or "-"
     finding = Finding(code="not-tested", params={"device": values.device, "detail": detail})
     code = of_code(values.error_code) if values.error_code else ExitCode.NO_ANSWER
-    return Answer(code=code, findings=(finding,))
+    return Answer(code=code, findings=(finding, *other_lines(site, (values,))))
 
 
 def write(session: Session, path: Path, text: str, site: Site) -> tuple[Path, tuple[Finding, ...]]:

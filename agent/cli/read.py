@@ -49,6 +49,7 @@ Ends with 0 if all is good, 1 if something is bad, 69 if nothing answers.
 def command(session: Session, selectors: tuple[str, ...], watch: bool, every_s: float, count: int) -> Answer:
     """Read what the selectors name."""
     from agent.cli.driver_notes import say_notes  # noqa: PLC0415 - start-up time
+    from agent.cli.other_line import other_lines  # noqa: PLC0415
     from agent.cli.selection import NothingSelectedError, select  # noqa: PLC0415
 
     say_notes(session.out)
@@ -63,7 +64,7 @@ def command(session: Session, selectors: tuple[str, ...], watch: bool, every_s: 
     through_agent, devices = _ask(site, selected)
     names = StateNames(site.devices)
     show_devices(session.out, devices, names, site.identity.timezone)
-    findings = tuple(_finding(device) for device in devices if device.error_code)
+    findings = (*(_finding(one) for one in devices if one.error_code), *other_lines(site, devices))
     result = {"via": "agent" if through_agent else "port", "devices": [_json(device, names) for device in devices]}
     return Answer(code=_code(devices), result=result, findings=findings)
 

@@ -65,7 +65,8 @@ def found_rows(progress: Progress, proposals: Proposals, names: Mapping[Spot, st
         if name:
             rows.append((*head, _("known: {name}").format(name=name), "", ""))
         elif not choices:
-            rows.append((*head, "-", "", "; ".join(word for word in (one.who, _("no profile fits")) if word)))
+            tried = _("no profile fits") if one.whole else ""  # of spoilt answers no profile is tried
+            rows.append((*head, "-", "", "; ".join(word for word in (one.who, tried) if word)))
         for place, choice in enumerate(() if name else choices):
             start = head if place == 0 else ("",) * len(head)
             who = f"{one.who}; " if one.who and place == 0 else ""

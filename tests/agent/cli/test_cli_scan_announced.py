@@ -157,7 +157,7 @@ def test_progress_says_whose_model_is_asked_for_in_both_languages(
         _, told = scan("one", tmp_path, monkeypatch)
     finally:
         use(Language.EN, {})
-    assert "正在判定地址 1" in told.naming[0]
+    assert "判定 1 的型号" in told.naming[0]
 
 
 @pytest.mark.parametrize("model", MODELS)

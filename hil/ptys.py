@@ -181,7 +181,7 @@ class PtyLine:
         while not self._stopping:
             with self.lock:
                 due, line_fd = self._line.next_ns(), self._line_fd
-            timeout = _IDLE_S if due is None else max(0.0, (due - now_ns()) / 1e9)
+            timeout = _IDLE_S if due is None else min(_IDLE_S, max(0.0, (due - now_ns()) / 1e9))
             watched = [self._wake_read] if line_fd is None else [self._wake_read, line_fd]
             try:
                 ready, _, _ = select.select(watched, [], watched[1:], timeout)

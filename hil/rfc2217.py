@@ -212,7 +212,7 @@ class Rfc2217Line:
         while not self._stopping:
             with self.lock:
                 due = self._line.next_ns()
-            timeout = _IDLE_S if due is None else max(0.0, (due - now_ns()) / 1e9)
+            timeout = _IDLE_S if due is None else min(_IDLE_S, max(0.0, (due - now_ns()) / 1e9))
             ready = [key.fileobj for key, _ in self._selector.select(timeout)]
             with self.lock:
                 self._deliver()

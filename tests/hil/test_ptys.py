@@ -123,7 +123,7 @@ def test_a_client_that_waits_is_not_accused_and_one_that_does_not_is(on_pty: Cal
             assert ask(port) == GOOD
             time.sleep(settings.silence_ns / 1e9)
         polite = len(log)
-        for _ in range(200):  # a crowded machine keeps the client waiting now and then
+        for _ in range(60):  # a crowded machine keeps the client waiting now and then
             assert ask(port) == GOOD
             accused = sum(exchange.inside_silence for exchange in log[polite + 1 :])
             if accused == 18:

@@ -29,6 +29,7 @@ _LONGER_S: Final = 0.08
 """A sensor may take up to 100 ms to wake up, and falls asleep after 100 ms without a command (7.1): the first try
 follows the break once the silence in front of every request is over, 32 ms, the second one as late as it may."""
 _EIGHT: Final = 8
+_BRIEF_S: Final = 2  # so long the line may wait for a measurement because of a damaged character
 _MOST_D: Final = 10
 _BYTES: Final = {Form.ACK: 3, Form.TIMING: 8, Form.TEXT: 36, Form.VALUES: 81}
 """Of the longest answer (4.4); values of M are 40 less."""
@@ -66,6 +67,7 @@ class Talk:
         self._timeout_s = placed.profile.limits.turnaround_ms / 1000
         self._breaks = 0
         self._identity: str | None = None
+        self._longest_s: dict[str, int] = {}  # by command
 
     @property
     def where(self) -> str:
@@ -95,9 +97,22 @@ class Talk:
     async def begin(self, what: Command) -> tuple[int, int]:
         """Start a measurement and give how many seconds it takes and how many values it has.
 
+        The answer has no checksum, and nobody may speak for as long as it says: a longer time than ever is asked for
+        again, which starts the measurement anew.
+
         Raises:
             RefusedError: it has none under this command.
+            FrameError: the second answer is another one, and longer.
         """
+        seconds, count = await self._timing(what)
+        if seconds > max(_BRIEF_S, self._longest_s.get(what.text, 0)):
+            first_s, (seconds, count) = seconds, await self._timing(what)
+            if seconds > first_s:
+                raise FrameError(f"{self.where} says that {what.text} takes first {first_s} s, then {seconds} s")
+            self._longest_s[what.text] = max(seconds, self._longest_s.get(what.text, 0))
+        return seconds, count
+
+    async def _timing(self, what: Command) -> tuple[int, int]:
         frame = await self.ask(what.text, Form.TIMING)
         seconds, count = timing(frame) or (0, 0)
         if not count:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from hil.faults import Fault, FaultSizes, Injector
 from hil.sim import sdi12
 from hil.sim.sdi12 import ADAPTER, LINE, Sdi12Sensor
 from hil.virtualtime import virtual
+from hil.wire import Reply
 from tests.hil.sdi12_bench import MOVING, Bench, bench, profile_of
 
 pytestmark = pytest.mark.bus
@@ -66,8 +68,8 @@ async def test_no_break_disturbs_a_measurement_that_has_no_service_request() -> 
     one = bench({"M": 3}, sensor)
     await one.poll()
     assert one.good == 3
-    assert sensor.aborted == 0
-    start, data = (next(x for x in one.log if x.request == text) for text in (b"0M!", b"0D0!"))
+    assert sensor.aborted == 1  # the first, by asking once more how long it takes
+    start, data = (next(x for x in reversed(one.log) if x.request == text) for text in (b"0M!", b"0D0!"))
     assert start.reply_end_ns is not None
     assert data.start_ns - start.reply_end_ns >= 7_000_000_000
 
@@ -132,7 +134,7 @@ async def test_a_concurrent_measurement_leaves_the_line_to_others_and_is_fetched
     await asyncio.sleep(5)
     await one.poll()
     assert one.good == 3
-    assert sensor.aborted == 0
+    assert sensor.aborted == 1  # the first, by asking once more how long it takes
 
 
 @virtual
@@ -144,7 +146,51 @@ async def test_two_concurrent_measurements_of_one_sensor_do_not_break_each_other
         await asyncio.sleep(4)
     assert not one.errors
     assert one.good >= 3 * 11
-    assert sensor.aborted == 0
+    assert sensor.aborted == 2  # the first of each, by asking once more how long it takes
+
+
+class Garbled(Sdi12Sensor):
+    """One whose next answers to M are damaged: it says that it takes so long."""
+
+    garbled: list[int]
+
+    def hear(self, frame: bytes, now_ns: int) -> Reply | None:
+        reply = super().hear(frame, now_ns)
+        if reply is None or not frame.endswith(b"M!") or not self.garbled:
+            return reply
+        return replace(reply, data=b"0%03d3\r\n" % self.garbled.pop(0))
+
+
+@virtual
+async def test_a_damaged_time_does_not_hold_the_line_for_minutes() -> None:
+    sensor = Garbled("0", MOVING, settings=ADAPTER)
+    sensor.garbled = [200]
+    one = bench({"M": 3}, sensor, settings=ADAPTER)
+    began = one.clock.mono_ns()
+    await one.poll()
+    assert one.clock.mono_ns() - began < 5_000_000_000
+    assert one.good == 3
+
+
+@virtual
+async def test_a_time_that_grows_when_asked_for_again_is_not_waited_for() -> None:
+    sensor = Garbled("0", MOVING, settings=ADAPTER)
+    sensor.garbled = [200, 900]
+    one = bench({"M": 3}, sensor, settings=ADAPTER)
+    await one.poll()
+    assert [type(error) for error in one.errors] == [FrameError]
+    await one.poll()
+    assert one.good == 3
+
+
+@virtual
+async def test_a_long_time_is_asked_for_again_only_once() -> None:
+    sensor = Sdi12Sensor("0", MOVING, says_s=7, takes_s=6, settings=ADAPTER)
+    one = bench({"M": 3}, sensor, settings=ADAPTER)
+    for _ in range(3):
+        await one.poll()
+    assert one.said.count("0M!") == 4
+    assert one.good == 9
 
 
 @virtual

@@ -74,6 +74,7 @@ class Link:
         self._counts: Counter[str] = Counter()
         self._character_ns, self._silence_ns = _wire_ns(line)
         self._busy_ns = clock.mono_ns()
+        self._behind = b""  # what came behind the last answer
 
     @property
     def counters(self) -> LinkCounters:
@@ -90,6 +91,7 @@ class Link:
         timeout_s: float,
         settings: LineSettings | None = None,
         reply_settings: LineSettings | None = None,
+        goes_on: bool = False,
     ) -> F:
         """Send ``request`` when it is its turn and give the reply.
 
@@ -102,6 +104,8 @@ class Link:
             timeout_s: the longest time that the device may take before it answers; less once the link knows it.
             settings: speed and parity of this device, if the line carries several.
             reply_settings: speed and parity of the reply, where the request itself orders another (IEC 62056-21).
+            goes_on: with nothing to send: who answered last goes on by himself (IEC 62056-21, mode A), so what came
+                behind the answer belongs to this one and is not dropped.
 
         Raises:
             LinkDownError: the port is gone.
@@ -110,9 +114,10 @@ class Link:
             FrameError: the reply was cut short, two different ones came, or the line never fell silent.
         """
         both = (settings, reply_settings)
+        ceiling_ns = round(timeout_s * 1e9)
         async with self._turn:
             try:
-                return await self._exchange(request, decoder, accept, reply_bytes, round(timeout_s * 1e9), both)
+                return await self._exchange(request, decoder, accept, reply_bytes, ceiling_ns, both, goes_on=goes_on)
             except LinkDownError:
                 self._counts["link_down"] += 1
                 raise
@@ -179,12 +184,18 @@ class Link:
         reply_bytes: int,
         ceiling_ns: int,
         settings: tuple[LineSettings | None, LineSettings | None],
+        *,
+        goes_on: bool,
     ) -> F:
         asked, answered = settings
         listens = not request
+        begun, self._behind = self._behind if goes_on else b"", b""
         if asked is not None and asked != self._line and self._line is not None:
             await self._switch(asked, speaks=not listens)
-        await self._quiet(self._turnaround.blocked_until_ns(decoder), speaks=not listens)
+        if goes_on:
+            begun += self._stream.discard_input()
+        else:
+            await self._quiet(self._turnaround.blocked_until_ns(decoder), speaks=not listens)
         self._turnaround.superseded(decoder)
         self._stream.write(request)
         self._counts["exchanges"] += 1
@@ -201,7 +212,7 @@ class Link:
         window_ns = ceiling_ns if listens else self._turnaround.window_ns(decoder.peer, ceiling_ns)
         heard_out = listens
         try:
-            frame = await self._hear(hearing, window_ns, sent_ns + reply_ns, ceiling_ns)
+            frame = await self._hear(hearing, begun, window_ns, sent_ns + reply_ns, ceiling_ns)
             heard_out = True
         except ChecksumError:
             heard_out |= hearing.certain  # it has answered; nothing more is on its way
@@ -213,6 +224,7 @@ class Link:
             took_ns = self._busy_ns - sent_ns - len(frame.raw) * self._character_ns
             self._turnaround.answered(decoder.peer, max(0, took_ns))
         self._counts["replies"] += 1
+        self._behind = hearing.raw.partition(frame.raw)[2]
         return frame
 
     async def _quiet(self, not_before_ns: int, *, speaks: bool) -> None:
@@ -252,13 +264,13 @@ class Link:
         self._line = settings
         self._character_ns, self._silence_ns = _wire_ns(settings)
 
-    async def _hear(self, hearing: Hearing[F], window_ns: int, from_ns: int, ceiling_ns: int) -> F:
-        """Read until the reply is there or its time is over; ``from_ns`` is when the fastest reply would end."""
+    async def _hear(self, hearing: Hearing[F], begun: bytes, window_ns: int, from_ns: int, ceiling_ns: int) -> F:
+        """Read on from ``begun`` until the reply is there or its time is over; the fastest one ends at ``from_ns``."""
         patient_ns = from_ns + ceiling_ns
         deadline_ns = from_ns + window_ns
         began_ns = patient_ns
         while True:
-            data = await self._read_until(deadline_ns)
+            data, begun = begun or await self._read_until(deadline_ns), b""
             now_ns = self._clock.mono_ns()
             if data:
                 self._busy_ns = max(self._busy_ns, now_ns)

@@ -42,6 +42,7 @@ class RtuLink(LinkFace):
         timeout_s: float,
         settings: LineSettings | None = None,
         reply_settings: LineSettings | None = None,
+        goes_on: bool = False,
     ) -> F:
         """Let another protocol use the same pair; see ``Link.exchange``."""
         return await self._link.exchange(
@@ -52,6 +53,7 @@ class RtuLink(LinkFace):
             timeout_s=timeout_s + self._slack_s,
             settings=settings,
             reply_settings=reply_settings,
+            goes_on=goes_on,
         )
 
     async def attend(

@@ -55,6 +55,7 @@ class FrameLine(Protocol):
         timeout_s: float,
         settings: LineSettings | None = None,
         reply_settings: LineSettings | None = None,
+        goes_on: bool = False,
     ) -> F:
         """Do one exchange; see ``Link.exchange``."""
         ...

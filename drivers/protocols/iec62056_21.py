@@ -168,7 +168,7 @@ class IecDevice:
     async def _first_block(self, meter: Identification) -> IecFrame:
         size = self._readout_bytes
         if meter.mode is Mode.A:
-            return await self._ask(Kind.OPTION, size, silent=True)
+            return await self._ask(Kind.OPTION, size, silent=True, goes_on=True)
         if meter.mode is Mode.B:
             return await self._ask(Kind.OPTION, size, settings=self._at(meter.baud), silent=True)
         slow = self._failures % (2 * _PATIENCE) >= _PATIENCE  # what is lost at the offered speed may come at 300 Bd
@@ -185,6 +185,7 @@ class IecDevice:
         settings: LineSettings | None = None,
         reply_settings: LineSettings | None = None,
         silent: bool = False,
+        goes_on: bool = False,
     ) -> IecFrame:
         """Say one message and give the answer; with ``silent``, and for a telegram, only listen for it."""
         request = b"" if silent or kind is Kind.TELEGRAM else encode(IecFrame(kind=kind, text=text, raw=b""))
@@ -198,6 +199,7 @@ class IecDevice:
             timeout_s=self._timeout_s,
             settings=settings or start,
             reply_settings=reply_settings,
+            goes_on=goes_on,
         )
 
     def _at(self, baud: int) -> LineSettings:

@@ -88,6 +88,7 @@ class ScanFace:
         timeout_s: float,
         settings: LineSettings | None = None,
         reply_settings: LineSettings | None = None,
+        goes_on: bool = False,  # noqa: ARG002
     ) -> F:
         """Give the reply; NoReplyError, FrameError or ChecksumError (also from memory), LinkDownError."""
         key: _Key = (request, decoder.peer + decoder.likeness, settings, reply_settings)

@@ -88,6 +88,7 @@ class Rehearsal:
         timeout_s: float,  # noqa: ARG002
         settings: LineSettings | None = None,
         reply_settings: LineSettings | None = None,
+        goes_on: bool = False,  # noqa: ARG002
     ) -> F:
         """Refuse: DeviceFailedError."""
         self._sizes[request, decoder.likeness, settings, reply_settings] = len(request) + reply_bytes

@@ -52,11 +52,11 @@ class SelfSpeaking:
         return None
 
 
-def bench(model: str, station: SelfSpeaking | None = None) -> tuple[LinkedDevice, LineStream]:
+def bench(model: str, station: SelfSpeaking | None = None, portion: int = 1) -> tuple[LinkedDevice, LineStream]:
     clock = VirtualClock(here())
     profile = load_profile(find_profile(model, builtin_roots()))
     stations = [] if station is None else [station]
-    stream = LineStream(Line(stations, speakers=stations, settings=LINE))
+    stream = LineStream(Line(stations, speakers=stations, settings=LINE, step=portion))
     link = Link(stream, name="head", clock=clock, pause=VirtualPause(clock), line=profile.line)
     device = build_device(
         profile.protocol, index=0, unit=0, address="ANY", profile=profile, link=RtuLink(link), clock=clock
@@ -79,6 +79,16 @@ async def read(device: LinkedDevice) -> dict[int, object]:
 @virtual
 async def test_a_readout_that_follows_by_itself_is_taken(identification: bytes, readout: Characters) -> None:
     device, _ = bench("generic/iec62056-readout", SelfSpeaking(identification, readout, 0.25))
+    for _ in range(2):
+        said = await read(device)
+        assert sorted(said.values(), key=str) == [123456, "12345678", 2301]
+
+
+@pytest.mark.parametrize("portion", [1, 3, 16, 64])
+@pytest.mark.parametrize("after_s", [0.0, 0.02, 0.2])
+@virtual
+async def test_a_readout_that_follows_at_once_in_mode_a_loses_no_byte(after_s: float, portion: int) -> None:
+    device, _ = bench("generic/iec62056-readout", SelfSpeaking(b"/ABC!METER\r\n", LINE, after_s), portion)
     for _ in range(2):
         said = await read(device)
         assert sorted(said.values(), key=str) == [123456, "12345678", 2301]

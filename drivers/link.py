@@ -265,7 +265,7 @@ class Link:
         self._character_ns, self._silence_ns = _wire_ns(settings)
 
     async def _hear(self, hearing: Hearing[F], begun: bytes, window_ns: int, from_ns: int, ceiling_ns: int) -> F:
-        """Read on from ``begun`` until the reply is there or its time is over; the fastest one ends at ``from_ns``."""
+        """Read on from ``begun`` until the reply is there or its time is over; a fast one ends at ``from_ns``."""
         patient_ns = from_ns + ceiling_ns
         deadline_ns = from_ns + window_ns
         began_ns = patient_ns

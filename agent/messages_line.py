@@ -53,6 +53,10 @@ LINE_ROWS: Final = (
     (3118, "choose-profile",
      N_("What stands at address {address} is not certain; what fits: {profiles}."),
      N_("Name the right one with --profile; the plate of the device tells.")),
+    (3119, "scan-unfinished",
+     N_("That scan ended early, {questions} questions were not asked yet, next: {next}; go on with:"
+        " tidegate scan {line} --resume{yes}"),
+     N_("Then add once more: what is in the site file already stays as it is.")),
     (3121, "scan-several",
      N_("{port}: {protocol}, {address} at {line}: {damaged} of {tries} answers are spoilt. Several devices answer at"
         " once and cannot be told apart, or one is on a bad line."),

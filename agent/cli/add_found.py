@@ -18,8 +18,9 @@ from agent.cli.lines import LineError
 from agent.cli.output import Answer, Json
 from agent.cli.scan import refuse_production, run
 from agent.cli.scan_identify import spots_of
-from agent.cli.scan_prepare import Asked, last_scan, prepare, scanned_at
-from agent.cli.scan_text import setting
+from agent.cli.scan_prepare import Asked, last_scan, last_unasked, prepare, scanned_at
+from agent.cli.scan_record import unasked_of
+from agent.cli.scan_text import setting, unfinished
 from agent.configuration.edit import NewBus, NewDevice, added_lines, with_bus, with_device
 from agent.finding import Finding
 from agent.language import Language, _, active
@@ -72,16 +73,18 @@ def add_found(session: Session, target: Target, common: Common, *, dry_run: bool
         if refused is not None:
             return refused
         run(session, work, announced_s)  # whoever stops it goes on with what was found
-        progress, proposals = work.search.progress, work.proposals
+        progress, proposals, left = work.search.progress, work.proposals, unasked_of(work.search)
     else:
-        when = scanned_at(session, target.bus.port)
+        when, left = scanned_at(session, target.bus.port), last_unasked(session, target.bus.port)
         session.out.note(
             _("Taken from the scan of {when}; scan again if the line has changed since.").format(when=when)
         )
     chosen = _choose(session, target, common, progress, proposals, ask=ask)
+    early = unfinished(left, target.typed)
     if not chosen.devices:
         nobody = Finding(code="nothing-new", params={"bus": common.bus}, warning=bool(chosen.findings))
-        return Answer(code=ExitCode.NO, findings=(*chosen.findings, nobody))
+        return Answer(code=ExitCode.NO, findings=(*chosen.findings, nobody, *early))
+    chosen = replace(chosen, findings=(*chosen.findings, *early))
     return _tested_and_written(session, target, common, chosen, dry_run=dry_run, yes=yes)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from agent.cli.lines import Target, in_production
 from agent.cli.scan_identify import spot_of, spots_of
 from agent.cli.scan_naming import Courses
-from agent.cli.scan_record import Proposals, read_record
+from agent.cli.scan_record import Proposals, Unasked, read_record, read_unasked
 from agent.cli.scan_ticker import Ticker
 from agent.cli.scan_work import SLICE_S, Wishes, Work, slack_s
 from agent.cli.session import Session
@@ -137,6 +137,14 @@ def last_scan(session: Session, port: str) -> tuple[Progress | None, Proposals]:
         return read_record(record_path(session, port))
     except (OSError, RecordError):
         return None, {}
+
+
+def last_unasked(session: Session, port: str) -> Unasked:
+    """Give what the last scan of a port has not asked; nothing where its record does not tell."""
+    try:
+        return read_unasked(record_path(session, port))
+    except (OSError, RecordError):
+        return Unasked()
 
 
 def scanned_at(session: Session, port: str) -> str:

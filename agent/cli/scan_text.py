@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from agent.cli.output import Json
+from agent.cli.scan_record import Unasked
 from agent.finding import Finding
 from agent.language import _
 from drivers.profile import LineSettings
@@ -36,7 +37,12 @@ def span(least_s: float, most_s: float) -> str:
 
 def stage_name(stage: Stage) -> str:
     """Say what a stage looks for."""
-    if stage.listens:
+    return stage_words(stage.rank, stage.protocol, listens=stage.listens)
+
+
+def stage_words(rank: Rank, protocol: str, *, listens: bool) -> str:
+    """Say what a stage of this rank looks for."""
+    if listens:
         return _("listening for devices that speak by themselves")
     names = {
         Rank.KNOWN: _("devices of the site"),
@@ -50,7 +56,7 @@ def stage_name(stage: Stage) -> str:
         Rank.SWEEP: _("address by address"),
         Rank.DEEP: _("once more, patiently"),
     }
-    return f"{names[stage.rank]} ({stage.protocol})"
+    return f"{names[rank]} ({protocol})"
 
 
 def found_rows(progress: Progress, proposals: Proposals, names: Mapping[Spot, str]) -> list[tuple[str, ...]]:
@@ -110,6 +116,22 @@ def findings_of(conclusions: Sequence[Concluded], progress: Progress, port: str)
         params: dict[str, str | int] = {"port": port, "line": setting(line)}
         told.append(Finding(code="setting-refused", params=params, warning=True))
     return tuple(told)
+
+
+def unfinished(left: Unasked, line: str) -> tuple[Finding, ...]:
+    """Say that a scan of ``line`` ended early, what it has not asked, and how it goes on; nothing if it did not."""
+    if not left.questions:
+        return ()
+    ahead = _("a closer look at who answered")
+    if left.rank is not None:
+        ahead = stage_words(left.rank, left.protocol, listens=left.listens)
+    params: dict[str, str | int] = {
+        "questions": left.questions,
+        "next": ahead,
+        "line": line,
+        "yes": " --yes" if left.hushed else "",
+    }
+    return (Finding(code="scan-unfinished", params=params, warning=True),)
 
 
 def _finding(one: Concluded, progress: Progress, port: str) -> Finding:

@@ -223,7 +223,7 @@ class Work:
         if self.wishes.record is None:
             return
         try:
-            write_record(self.wishes.record, self.search.progress, self.proposals)
+            write_record(self.wishes.record, self.search, self.proposals)
         except OSError as error:
             self.unsaved = error  # a scan without a record is better than none; it is said at the end
         else:

@@ -57,3 +57,21 @@ def test_what_is_said_of_one_device_does_not_go_with_all(tidegate: Command, tmp_
     assert said.code == 2
     assert "--scan, --profile, --unit" in said.err
     assert (tmp_path / "site.toml").read_text() == SITE
+
+
+def test_of_a_scan_that_ended_early_it_says_what_was_not_asked_and_how_to_go_on(
+    tidegate: Command, tmp_path: Path, on_pty: OnPty
+) -> None:
+    path = on_pty(line_of(("peacefair/pzem-004t", 2), ("peacefair/pzem-004t", 9))).path
+    (tmp_path / "site.toml").write_text(SITE)
+    words = ("scan", path, "--unit", "2,9", "--baud", "9600", "--protocol", "modbus", "--listen", "0")
+    assert tidegate(*words, "--stop-after", "1").code == 0
+    said = tidegate("add", path, "--scan", "--bus", "field", "--yes")
+    assert said.code == 0, said.err
+    assert [one["unit"] for one in tomllib.loads((tmp_path / "site.toml").read_text())["device"]] == [2]
+    (told,) = [text for text in said.err.splitlines() if "TG-3119" in text]
+    assert "warning: That scan ended early, 3 questions were not asked yet, next: low addresses (modbus);" in told
+    assert f"go on with: tidegate scan {path} --resume   TG-3119" in told
+    chinese = tidegate("add", path, "--scan", lang="zh")
+    assert "上次搜索没有做完，还有 3 个询问没有发出" in chinese.err
+    assert "TG-3119" in chinese.err

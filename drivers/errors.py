@@ -36,6 +36,12 @@ class PortBusyError(LinkDownError):
     code = "port-busy"
 
 
+class NoSerialPortError(LinkDownError):
+    """What the path leads to is no serial port (a file, a folder, another device): a person has to act."""
+
+    code = "no-serial-port"
+
+
 class NoReplyError(DriverError):
     """Nothing that answers the request came in time: retry, then bad.
 

@@ -40,6 +40,7 @@ OF_CODE = {
     "link-down": ExitCode.IO,
     "port-denied": ExitCode.NOT_ALLOWED,
     "port-busy": ExitCode.TRY_LATER,
+    "no-serial-port": ExitCode.IO,
     "no-reply": ExitCode.NO_ANSWER,
     "refused": ExitCode.NO,
     "device-failed": ExitCode.TRY_LATER,

@@ -16,7 +16,7 @@ from typing import Final
 import serial
 
 from drivers.adapter import Adapter, Direction, SendingEnd
-from drivers.errors import LinkDownError, PortBusyError, PortDeniedError
+from drivers.errors import LinkDownError, NoSerialPortError, PortBusyError, PortDeniedError
 from drivers.profile import LineSettings, Parity
 from drivers.transport.descriptor import DescriptorStream
 from drivers.transport.drain import Drain
@@ -31,6 +31,7 @@ _SIZE_BITS: Final = termios.CSIZE
 _SIZES: Final = {5: termios.CS5, 6: termios.CS6, 7: termios.CS7, 8: termios.CS8}
 _BUSY: Final = frozenset((errno.EAGAIN, errno.EBUSY))
 _DENIED: Final = frozenset((errno.EACCES, errno.EPERM))
+_NO_PORT: Final = frozenset((errno.ENOTTY, errno.EISDIR))
 _ABSENT: Final = frozenset((errno.ENOENT, errno.ENODEV, errno.ENXIO))
 _SENDS_WITHIN_S: Final = 2.0  # longer than its time on the wire: nobody holds bytes back for so long
 
@@ -115,7 +116,8 @@ async def open_serial(path: str, settings: LineSettings, adapter: Adapter | None
     Raises:
         PortDeniedError: the user may not open it.
         PortBusyError: another program has it.
-        LinkDownError: there is no such port, it is no serial port, or cannot do this speed.
+        NoSerialPortError: it is no serial port.
+        LinkDownError: there is no such port, or it cannot do this speed.
     """
     exclusive = adapter is None or adapter.exclusive
     try:
@@ -142,8 +144,8 @@ def _refusal(path: str, number: int, text: str) -> LinkDownError:
         return PortBusyError(f"{path}: another program has this port open")
     if number in _ABSENT:
         return LinkDownError(f"{path}: there is no such port; its adapter may not be plugged in")
-    if number == errno.ENOTTY:
-        return LinkDownError(f"{path}: this is no serial port")
+    if number in _NO_PORT:
+        return NoSerialPortError(f"{path}: this is no serial port")
     return LinkDownError(f"{path}: cannot be opened ({text})")
 
 

@@ -179,7 +179,9 @@ def test_a_line_on_which_another_talks_is_left_alone(tidegate: Command) -> None:
         (("scan", "nowhere"), 2, '"nowhere" is neither a bus of the site nor a port.'),
         (("scan", "{port}", "--unit", "300"), 2, "Address 300 is out of range."),
         (("scan", "tcp://127.0.0.1:502"), 2, "tcp://127.0.0.1:502 is no serial line."),
-        (("scan", "{file}", "--listen", "0"), 74, "this is no serial port"),
+        (("scan", "{file}", "--listen", "0"), 74, "and to no port: {file}: this is no serial port.   TG-1214"),
+        (("monitor", "{folder}", "--seconds", "0.1"), 74, "this is no serial port.   TG-1214"),
+        (("raw", "/dev/null", "01", "--yes"), 74, "/dev/null: this is no serial port.   TG-1214"),
         (("scan", "foo://127.0.0.1:502"), 2, '"foo://127.0.0.1:502" is neither a bus of the site nor a port.'),
         (
             ("raw", "rfc2217://127.0.0.1", "01", "--yes"),
@@ -195,9 +197,9 @@ def test_what_a_person_can_get_wrong_is_one_sentence(
     file = tmp_path / "a-file"
     file.write_text("")
     port = on_pty(line_of()).path
-    said = tidegate(*(word.format(port=port, file=file) for word in words))
+    said = tidegate(*(word.format(port=port, file=file, folder=tmp_path) for word in words))
     assert said.code == code
-    assert sentence in said.err
+    assert sentence.format(file=file) in said.err
     assert "Traceback" not in said.err
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.errors import LinkDownError, PortBusyError, PortDeniedError
+from drivers.errors import LinkDownError, NoSerialPortError, PortBusyError, PortDeniedError
 from drivers.profile import LineSettings, Parity
 from drivers.transport.serial import open_serial
 
@@ -198,10 +198,11 @@ async def test_a_port_that_is_not_there_is_named(tmp_path: Path) -> None:
         assert type(caught.value) is LinkDownError
 
 
-async def test_a_file_is_no_port(tmp_path: Path) -> None:
+async def test_a_file_a_folder_and_another_device_are_no_port(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(LinkDownError, match="this is no serial port"):
-        await open_serial(str(tmp_path / "file"), LINE)
+    for path in (str(tmp_path / "file"), str(tmp_path), "/dev/null"):
+        with pytest.raises(NoSerialPortError, match=f"{path}: this is no serial port"):
+            await open_serial(path, LINE)
 
 
 async def test_a_parity_that_the_port_cannot_do_is_a_finding_and_no_error(pty: Pty) -> None:

@@ -91,6 +91,10 @@ LINE_ROWS: Final = (
     (7929, "nothing-new",
      N_("The scan of {bus} has found nothing that could be added."),
      N_("Scan anew with tidegate scan, or name a device: --unit or --address, with --profile.")),
+    (7932, "address-unscanned",
+     N_("Nothing was asked at address {address} on bus {bus}: no scan has met it, and without that its protocol is"
+        " not known."),
+     N_("Name its model with --profile, or search first: tidegate scan {bus}")),
     (7923, "not-a-number", N_('{key} "{value}" is no number.'), N_("It looks like {example}.")),
     (7924, "address-taken",
      N_("Address {address} on bus {bus} is taken by {other}."),

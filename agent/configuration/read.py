@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # few sites have an output
 SCHEMA: Final = 1
 _DAY_S: Final = 86_400.0
 _PARITIES: Final = {"none": Parity.NONE, "even": Parity.EVEN, "odd": Parity.ODD}
+_OF_LINE: Final = ("baud", "parity", "stop_bits", "data_bits")
 _MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 
 
@@ -233,7 +234,7 @@ def _device(
     password_file = _path(table, "password_file", base)
     if password_file is not None and profile is not None and not takes_password(profile):
         table.report("password-unused", "password_file", profile=profile.id)
-    table.close()
+    table.close(inner="line", of_inner=_OF_LINE)
     if profile is None or bus is None:
         return None
     return SiteDevice(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,11 +67,15 @@ class Entries:
         self._asked[key] = None
         return key in self._data
 
-    def close(self) -> None:
-        """Report every key that was never asked for."""
+    def close(self, *, inner: str = "", of_inner: Sequence[str] = ()) -> None:
+        """Report every key that was never asked for; of those of the inline table ``inner`` that they go there."""
         known = sorted(self._asked)
+        astray = [key for key in self._data if key in of_inner and key not in self._asked]
+        for key in astray:
+            params = {"key": key, "table": inner, "example": self._moved(inner, astray)}
+            self.problems.append(Problem(code="key-elsewhere", path=(*self.path, key), params=params, at_key=True))
         for key in self._data:
-            if key not in self._asked:
+            if key not in self._asked and key not in astray:
                 self.problems.append(
                     Problem(
                         code="unknown-key",
@@ -80,6 +85,12 @@ class Entries:
                         nearest=nearest(key, known),
                     )
                 )
+
+    def _moved(self, inner: str, keys: Sequence[str]) -> str:
+        """Write the inline table ``inner`` as it is with ``keys`` of this table in it."""
+        there = self._data.get(inner)
+        values = {**(there if isinstance(there, dict) else {}), **{key: self._data[key] for key in keys}}
+        return f"{inner} = {{ {', '.join(f'{key} = {_toml(value)}' for key, value in values.items())} }}"
 
     def _typed(self, key: str, kinds: tuple[type, ...], expected: str, default: T, *, required: bool = False) -> T:
         self._asked[key] = None
@@ -190,6 +201,10 @@ def nearest(name: str, known: Sequence[str]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistake has to pay for it
 
     return next(iter(get_close_matches(name, known, n=1, cutoff=0.6)), "")
+
+
+def _toml(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _kind(value: object) -> str:

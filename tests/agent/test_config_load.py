@@ -166,6 +166,8 @@ FAULTS = [
     (DEVICE.replace("unit = 1\n", ""), "missing-key", 6, 1, "unit", ""),
     (DEVICE + 'every = "0 s"\n', "out-of-range", 11, 9, "0 s", ""),
     (DEVICE + 'line = { parity = "odds" }\n', "unknown-value", 11, 19, "odds", "odd"),
+    (DEVICE + "baud = 2400\n", "key-elsewhere", 11, 1, "line = { baud = 2400 }", ""),
+    (DEVICE + 'line = { baud = 2400 }\nparity = "even"\n', "key-elsewhere", 12, 1, '2400, parity = "even"', ""),
     (DEVICE + "line = { bauds = 9600 }\n", "unknown-key", 11, 10, "bauds", "baud"),
     ('[uplink]\nurl = "http://x"\n' + RECEIPT, "bad-url", 4, 7, "http://x", ""),
     ('[uplink]\nurl = "mqtt://user:pw@x"\n' + RECEIPT, "bad-url", 4, 7, "", ""),

@@ -61,6 +61,7 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
     """Test, show, write."""
     from agent.cli.add_write import checked, failed, show, test, write  # noqa: PLC0415 - start-up time
     from agent.cli.lines import find_line  # noqa: PLC0415
+    from agent.cli.profile_words import of_library  # noqa: PLC0415
     from agent.configuration.edit import added_lines  # noqa: PLC0415
 
     target = find_line(session, line, serial=False)
@@ -69,6 +70,8 @@ def command(session: Session, line: str, **wishes: object) -> Answer:
         session.load_site()  # says that there is none
     if wishes["scanned"]:
         return _found(session, target, wishes)
+    if wishes["profile"] and isinstance(wrong := of_library(str(wishes["profile"])), Finding):
+        return Answer(code=ExitCode.USAGE, findings=(replace(wrong, where="--profile"),))
     before = path.read_text(encoding="utf-8")
     ask = not (wishes["yes"] or session.out.json)
     seen = _seen(session, target, wishes)
@@ -143,8 +146,8 @@ def _proposed(
         _in_range(target, unit)
         one = Seen(protocol="modbus", address=unit, line=line)
     elif wishes["address"]:
-        params: dict[str, str | int] = {"address": str(wishes["address"]), "bus": target.bus.name}
-        raise LineError(Finding(code="nothing-proposed", params=params))
+        params: dict[str, str | int] = {"address": str(wishes["address"]), "bus": target.typed}
+        raise LineError(Finding(code="address-unscanned", params=params))
     else:
         return ""
     return choose_profile(session.out, target, one, all_profiles(), ask=ask)

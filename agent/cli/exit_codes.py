@@ -63,6 +63,7 @@ OF_CODE = {
     "not-heard": ExitCode.NO_ANSWER,
     "address-out-of-range": ExitCode.USAGE,
     "no-such-protocol": ExitCode.USAGE,
+    "address-unscanned": ExitCode.USAGE,
     "not-a-number": ExitCode.USAGE,
     "address-taken": ExitCode.NO,
     "needs-yes": ExitCode.NO,

@@ -62,15 +62,21 @@ def family_word(family: str) -> str:
 
 def path_of(which: str) -> Path | Finding:
     """Give the file of ``vendor/model``, or the file itself where a path to one was typed."""
+    return Path(which) if which.endswith(".toml") else of_library(which)
+
+
+def of_library(which: str) -> Path | Finding:
+    """Give the file of ``vendor/model``; where there is none a finding, with the name that was probably meant."""
     from agent.configuration.values import nearest  # noqa: PLC0415 - start-up time
     from drivers.errors import ProfileError  # noqa: PLC0415
     from drivers.profile_load import builtin_roots, find_profile, list_profiles  # noqa: PLC0415
 
-    if which.endswith(".toml"):
-        return Path(which)
     roots = builtin_roots()
     try:
         return find_profile(which, roots)
     except ProfileError:
-        near = nearest(which, list_profiles(roots))
-        return Finding(code="no-profile", params={"profile": which}, nearest=near)
+        known = list_profiles(roots)
+        of_model = (one for one in known if one.endswith(f"/{which}"))
+        return Finding(
+            code="no-profile", params={"profile": which}, nearest=next(of_model, "") or nearest(which, known)
+        )

@@ -118,7 +118,13 @@ def test_without_a_profile_models_are_proposed_and_a_person_chooses(tidegate: Co
     ("words", "code", "sentence"),
     [
         (("rs485-a", "--unit", "4", "--profile", "generic/xy-md02"), 1, "Address 4 on bus rs485-a is taken by air."),
-        (("rs485-a", "--unit", "7", "--profile", "eastron/sdm12"), 78, 'There is no profile "eastron/sdm12".'),
+        (("rs485-a", "--unit", "7", "--profile", "eastron/sdm12"), 2, 'There is no profile "eastron/sdm12".'),
+        (("rs485-a", "--unit", "7", "--profile", "sdm12.toml"), 2, 'There is no profile "sdm12.toml".'),
+        (
+            ("rs485-a", "--address", "14359743"),
+            2,
+            "Nothing was asked at address 14359743 on bus rs485-a: no scan has",
+        ),
         (("rs485-a", "--unit", "400", "--profile", "eastron/sdm120"), 78, "unit = 400 is out of range."),
         (("rs485-a", "--unit", "300"), 2, "Address 300 is out of range."),
         (("rs485-a", "--unit", "0"), 2, "Address 0 is out of range."),
@@ -135,6 +141,27 @@ def test_what_a_person_can_get_wrong_is_one_sentence_and_writes_nothing(
     said = tidegate("add", *words, "--yes")
     assert said.code == code
     assert sentence in said.err
+    assert site.read_bytes() == before
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("eastron/sdm12", "eastron/sdm120"), ("sdm120", "eastron/sdm120")])
+def test_a_wrong_profile_is_told_of_the_argument_with_the_nearest_name(
+    tidegate: Command, site: Path, typed: str, meant: str
+) -> None:
+    said = tidegate("add", "rs485-a", "--unit", "7", "--profile", typed, "--yes")
+    assert said.err.startswith(f'--profile: error: There is no profile "{typed}".   TG-6502\n')
+    assert f'did you mean "{meant}"?' in said.err
+    assert str(site) not in said.err
+
+
+def test_an_address_that_no_scan_has_met_is_told_with_both_ways_to_go_on(tidegate: Command, site: Path) -> None:
+    before = site.read_bytes()
+    said = tidegate("add", "rs485-a", "--address", "14359743", "--yes")
+    assert explained(said.err) == "address-unscanned"
+    assert "--profile" in said.err
+    assert "tidegate scan rs485-a" in said.err
+    chinese = tidegate("add", "rs485-a", "--address", "14359743", "--yes", lang="zh")
+    assert "没有询问过总线 rs485-a 上的地址 14359743" in chinese.err
     assert site.read_bytes() == before
 
 

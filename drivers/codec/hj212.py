@@ -23,6 +23,8 @@ MARK: Final = b"##"
 _HEAD: Final = 6
 _OVERHEAD: Final = 12
 _END: Final = b"\r\n"
+_NEXT: Final = _END + MARK
+"""No segment is of several lines: here the next packet begins."""
 _CAPITALS: Final = frozenset(b"0123456789ABCDEF")
 _SMALL: Final = frozenset(b"0123456789abcdef")
 
@@ -106,6 +108,8 @@ def stream_decoder(rules: Rules | None = None) -> SearchDecoder[Hj212Frame]:
         if size > chosen.longest:
             return Look.NOTHING
         raw = bytes(buffer[at : at + _OVERHEAD + size])
+        if _NEXT in raw:
+            return Look.NOTHING  # a damaged length would swallow packet after packet
         if len(raw) < _OVERHEAD + size:
             return Look.MORE
         return _whole(raw, small_letters=chosen.small_letters)

@@ -130,6 +130,15 @@ def test_a_segment_longer_than_agreed_is_none() -> None:
         encode(bytes(10_000))
 
 
+@pytest.mark.parametrize("portion", [1, 7, 4096])
+def test_a_damaged_length_does_not_swallow_the_next_packet(portion: int) -> None:
+    damaged, good = VECTORS[0].wire.replace(b"##0", b"##8", 1), VECTORS[1].wire
+    decoder, stream = stream_decoder(Rules(longest=9999)), damaged + good
+    events = [one for at in range(0, len(stream), portion) for one in decoder.feed(stream[at : at + portion])]
+    assert [one.raw for one in events if isinstance(one, Hj212Frame)] == [good]
+    assert b"".join(one.raw for one in events) == stream
+
+
 def test_a_wrong_crc_is_said_to_be_one() -> None:
     decoder = stream_decoder()
     (event,) = [*decoder.feed(VECTORS[1].wire.replace(b"5780", b"5781")), *decoder.flush()]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from agent.language import Language, active, translate
 from agent.messages import MESSAGES
+
+_TWICE: Final = tuple(f"{mark}{stop}" for mark in "?!？！" for stop in ".。")
+"""How a sentence ends that was filled up with another one."""
 
 _DETAIL = "detail"
 """Field that may hold a whole sentence of somebody else, which the catalogue may know."""
@@ -61,7 +65,8 @@ def _fill(sentence: str, params: Mapping[str, str | int], language: Language | N
     known = _Params(params)
     if isinstance(detail := params.get(_DETAIL), str):
         known[_DETAIL] = translate(detail, into)
-    return translate(sentence, into).format_map(known).rstrip()
+    said = translate(sentence, into).format_map(known).rstrip()
+    return said[:-1] if said.endswith(_TWICE) else said
 
 
 class _Params(dict[str, str | int]):

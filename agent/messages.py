@@ -191,7 +191,8 @@ _ROWS: Final = (
     # --- 5xxx storage and keys
     (5101, "key-unavailable",
      N_("A key cannot be used: {detail}."),
-     N_("Nothing is signed without it. Check the folder keys of the state directory: its owner, and mode 0600.")),
+     N_("On a new gateway tidegate init makes them. Else check the folder keys of the state directory: its owner, and"
+        " mode 0600.")),
     (5201, "storage-failed",
      N_("The disk refuses: {detail}."),
      N_("Is it full, read-only or worn out? Polling goes on, nothing stored is deleted.")),

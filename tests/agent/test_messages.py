@@ -115,6 +115,13 @@ def test_every_row_reads_whole_in_both_languages(message: Any) -> None:
     assert fields(message.act) <= fields(message.text) | {"known!None", "low!None", "high!None", "example!None"}
 
 
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("mark", ["?", "!"])
+def test_a_sentence_that_ends_within_another_brings_no_second_mark(mark: str, language: Language) -> None:
+    finding = Finding(code="bad-profile", params={"detail": f"unknown key 'vendr'; did you mean 'vendor'{mark}"})
+    assert finding.sentence(language).endswith(f"did you mean 'vendor'{mark}")
+
+
 def codes(kind: type[Exception]) -> Iterator[str]:
     for child in kind.__subclasses__():
         yield str(vars(child).get("code", kind.__dict__.get("code")))

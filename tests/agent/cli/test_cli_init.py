@@ -56,6 +56,15 @@ def test_the_site_file_is_valid_as_it_stands_and_with_its_examples(tidegate: Com
     assert len(site.buses) == len(site.devices) == len(site.uplinks) == 1
 
 
+def test_whoever_verifies_before_that_is_told_to_make_the_keys(tidegate: Command, tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text('schema = 1\n[site]\nname = "a"\n[state]\ndir = "state"\n')
+    said = tidegate("verify")
+    assert said.code == 77
+    assert "identity.pem is missing.   TG-5101" in said.err
+    assert "On a new gateway tidegate init makes them." in said.err
+    assert "新网关的密钥由 tidegate init 生成。" in tidegate("verify", lang="zh").err
+
+
 def test_an_identity_that_is_there_is_kept(tidegate: Command) -> None:
     first = made(tidegate, "--name", "a")
     second = made(tidegate, "--name", "b", "--yes")

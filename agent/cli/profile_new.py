@@ -28,6 +28,8 @@ that one - sources, examples, fingerprint, doubts - is left out: it proves nothi
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*")
 _PROTOCOL: Final = re.compile(r'^protocol = "([^"]+)"', re.MULTILINE)
 _HEADER: Final = re.compile(r"\s*\[+([a-z]+)")
+_PLAIN: Final = "generic/xy-md02"  # two Modbus registers, where no name says what the device is
+_ALIKE: Final = 0.6  # of SequenceMatcher: below it names share letters by chance
 _LEFT_OUT: Final = ("doubt", "example", "fingerprint")
 _BEGUN: Final = N_("Profile of {profile}, begun as a copy of {like}. Go through every line:")
 _REGISTERS: Final = (
@@ -58,7 +60,8 @@ def command(session: Session, profile: str, like: str | None, folder: str, yes: 
     target = Path(folder) / f"{profile}.toml"
     if target.exists() and not yes:
         return Answer(code=ExitCode.USAGE, findings=(Finding(code="file-exists", params={"path": str(target)}),))
-    near = like or _nearest(profile)
+    alike = like or _nearest(profile)
+    near = alike or _PLAIN
     source = path_of(near)
     if isinstance(source, Finding):
         return Answer(code=of_code(source.code), findings=(source,))
@@ -66,24 +69,30 @@ def command(session: Session, profile: str, like: str | None, folder: str, yes: 
     text = "\n".join((*_opening(profile, near, target, model), *_copied(model, profile)))
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text.rstrip() + "\n", encoding="utf-8")
+    if not alike:
+        session.out.note(
+            _("No profile has a name like that; name a similar device with --like: tidegate profile list")
+        )
     session.out.say(_("{file} is written, as a copy of {like}.").format(file=target, like=near))
     session.out.say(_("Next: go through it, then tidegate profile check {file}").format(file=target))
     return Answer(result={"profile": profile, "like": near, "file": str(target)})
 
 
 def _nearest(profile: str) -> str:
-    """Give the id whose model reads most like the wanted one; the vendor decides between equals."""
-    from difflib import SequenceMatcher  # noqa: PLC0415 - start-up time
+    """Give the id whose model reads most like the wanted one, empty if none does; of equals by the vendor."""
+    from difflib import SequenceMatcher, get_close_matches  # noqa: PLC0415 - start-up time
 
     from drivers.profile_load import builtin_roots, list_profiles  # noqa: PLC0415
 
+    known = list_profiles(builtin_roots())
     vendor, _slash, model = profile.partition("/")
 
     def likeness(one: str) -> float:
         its_vendor, _slash, its_model = one.partition("/")
         return 2 * SequenceMatcher(None, model, its_model).ratio() + SequenceMatcher(None, vendor, its_vendor).ratio()
 
-    return max(list_profiles(builtin_roots()), key=likeness)
+    models = get_close_matches(model, {one.partition("/")[2] for one in known}, n=len(known), cutoff=_ALIKE)
+    return max((one for one in known if one.partition("/")[2] in models), key=likeness, default="")
 
 
 def _opening(profile: str, like: str, target: Path, text: str) -> Iterator[str]:

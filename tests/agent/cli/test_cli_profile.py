@@ -115,6 +115,17 @@ def test_new_copies_the_nearest_and_leaves_out_what_proved_it(tidegate: Command)
     assert tidegate("profile", "check", file).code == 0
 
 
+@pytest.mark.parametrize("profile", ["acme/m1", "acrel/xyz"])
+def test_new_without_a_similar_name_begins_with_a_plain_one_and_says_so(tidegate: Command, profile: str) -> None:
+    said = tidegate("profile", "new", profile, "--dir", tidegate.folder)
+    assert said.code == 0
+    assert "as a copy of generic/xy-md02." in said.out
+    assert "No profile has a name like that; name a similar device with --like" in said.err
+    assert load_profile(tidegate.folder / f"{profile}.toml").protocol == "modbus"
+    chinese = tidegate("profile", "new", profile, "--dir", tidegate.folder, "--yes", lang="zh")
+    assert "没有名称相近的设备模板" in chinese.err
+
+
 @pytest.mark.parametrize("like", ["acrel/adl400", "abb/b23", "waveshare/relay-8ch", "generic/level", "chint/dtsu666"])
 def test_a_copy_of_any_profile_is_a_profile(tidegate: Command, like: str) -> None:
     assert tidegate("profile", "new", "x/y", "--like", like, "--dir", tidegate.folder).code == 0

@@ -41,6 +41,7 @@ class Uplink:
         receipt_key: line that ``tidegate collect`` prints: ``ed25519 BASE64 NAME``.
         ca_file: certificate authority for ``mqtts``, None for the system's.
         cert_file: client certificate, PEM; with ``key_file``.
+        password_file: its one line is the password of ``username``; nobody but the owner may read it.
         protocol: 5 or 4 (MQTT 3.1.1).
         window: most blocks without PUBACK; the broker's Receive Maximum lowers it.
         keepalive_s: MQTT keep-alive; an idle connection that is dead is found within twice this time.
@@ -121,7 +122,7 @@ class SiteDevice:
         address: of a protocol whose addresses are texts, in the one way that the protocol writes it.
         ratios: what the site answered to the ratios of the profile, applied to ``profile`` already.
         clock_zone: of the wall clock that the device shows; the site's if the file says nothing.
-        password_file: its first line is the password to read the device with; nobody but the owner may read it.
+        password_file: its one line is the password to read the device with; nobody but the owner may read it.
     """
 
     name: str

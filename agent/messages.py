@@ -141,7 +141,7 @@ _ROWS: Final = (
      N_("{host} does not let us in: {reason}."),
      N_("Check user, password and certificate with the operator of the broker.")),
     (4112, "uplink-credentials-unreadable",
-     N_("{path} cannot be read: {reason}."),
+     N_("{path} cannot be used: {reason}."),
      N_("Check the file, its owner and the keys of [uplink].")),
     (4113, "uplink-not-tls",
      N_("{host} does not speak TLS on port {port}."),

@@ -15,7 +15,7 @@ OUTPUT_ROWS: Final = (
      N_("Check mn, password and st with the bureau. Minutes, hours and days are kept and told later.")),
     (4203, "output-secret-unreadable",
      N_("A secret of {output} cannot be used: {detail}."),
-     N_("Put it into the first line of its file and let nobody else read it: chmod 600.")),
+     N_("Put it alone into its file and let nobody else read it: chmod 600.")),
     (4204, "output-store-failed",
      N_("What is to be told is not on disk: {detail}."),
      N_("It is told all the same; a restart now would lose it. Is the disk full, read-only or gone?")),

@@ -49,7 +49,7 @@ At its first start it makes a receipt key beside the database and prints its lin
 @click.option("--cert-file", metavar="FILE", type=_PATH, help=N_("Our certificate for the broker, PEM."))
 @click.option("--key-file", metavar="FILE", type=_PATH, help=N_("The key to it."))
 @click.option("--username", help=N_("User at the broker."))
-@click.option("--password-file", metavar="FILE", type=_PATH, help=N_("File whose first line is the password."))
+@click.option("--password-file", metavar="FILE", type=_PATH, help=N_("File of mode 0600 with the password in it."))
 @click.option("--protocol", type=click.Choice(["5", "4"]), default="5", help=N_("MQTT 5, or 4 for MQTT 3.1.1."))
 def command(
     session: Session,

@@ -37,7 +37,7 @@ class Credentials:
     Attributes:
         ca_file: certificate authority for TLS, None for the system's.
         cert_file: client certificate, PEM; with ``key_file``.
-        password_file: its first line is the password of ``username``.
+        password_file: its one line is the password of ``username``; nobody but the owner may read it.
     """
 
     ca_file: Path | None = None

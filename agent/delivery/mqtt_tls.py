@@ -15,6 +15,7 @@ from typing import Final
 
 from agent.delivery.mqtt_options import Credentials, Endpoint, MqttOptions
 from agent.delivery.mqtt_state import Facts, Trouble
+from agent.secret_file import SecretFileError, read_secret
 
 X509_NOT_YET_VALID: Final = 9
 X509_EXPIRED: Final = 10
@@ -74,19 +75,17 @@ def make_context(credentials: Credentials) -> ssl.SSLContext:
 
 
 def read_password(credentials: Credentials) -> str | None:
-    """Read the first line of the password file.
+    """Read the line of the password file, UTF-8.
 
     Raises:
-        CredentialsError: the file cannot be read.
+        CredentialsError: the file is not taken (``agent.secret_file``).
     """
     if credentials.password_file is None:
         return None
     try:
-        text = credentials.password_file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise CredentialsError(errno.EINVAL, reason, str(credentials.password_file)) from error
-    return text.split("\n", 1)[0].rstrip("\r")
+        return read_secret(credentials.password_file, encoding="utf-8")
+    except SecretFileError as error:
+        raise CredentialsError(errno.EINVAL, error.reason, str(error.path)) from error
 
 
 def ask_again(endpoint: Endpoint, credentials: Credentials, timeout_s: float) -> BaseException | None:

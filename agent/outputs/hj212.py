@@ -21,8 +21,8 @@ from agent.outputs.hj212_record import Record
 from agent.outputs.hj212_rows import Row, rows_of
 from agent.outputs.hj212_settings import Hj212Output, Report
 from agent.outputs.hj212_talk import BureauSilentError, Talk, TalkCounts
-from agent.outputs.secrets import read_secret
 from agent.outputs.status import OutputStatus, OutputTrouble
+from agent.secret_file import read_secret
 from agent.zones import zone_of
 from drivers.batch import Batch, DeviceTimeFlag
 from drivers.clock import Clock

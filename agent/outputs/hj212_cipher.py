@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import SM4
 
 from agent.errors import KeyUnavailableError
-from agent.outputs.secrets import read_secret
+from agent.secret_file import read_secret
 
 _GROUP: Final = 16
 _OPEN: Final = b"CP=&&"

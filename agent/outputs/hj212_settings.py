@@ -72,7 +72,7 @@ class Hj212Output:
     Attributes:
         name: for people.
         mn: what identifies this data logger there, 24 characters by the standard.
-        password_file: its first line is the password ``PW``; nobody but the owner may read it.
+        password_file: its one line is the password ``PW``; nobody but the owner may read it.
         key_file: 32 hex digits of an SM4 key that enciphers data areas (edition of 2025); None for plain text.
         system: ``ST``, such as 32 for a source of water pollution, 31 for one of air pollution.
         timezone: as ``agent.zones`` reads it; the standard's times are local.

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from agent.config import Bus, SiteDevice
 from agent.errors import KeyUnavailableError
-from agent.outputs.secrets import read_secret
 from agent.polling.polled import Wanted
+from agent.secret_file import read_secret
 from agent.zones import zone_of
 from drivers.clock import Clock, Pause
 from drivers.errors import LinkDownError, SecretError

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from agent.errors import KeyUnavailableError
 from agent.outputs.hj212_cipher import AreaCipher, is_enciphered, load_cipher
-from agent.outputs.secrets import read_secret
+from agent.secret_file import read_secret
 
 KEY = bytes.fromhex("0123456789abcdeffedcba9876543210")
 
@@ -49,7 +49,7 @@ def test_a_key_is_thirty_two_digits_that_nobody_else_reads(tmp_path: Path) -> No
     ("content", "mode", "sentence"),
     [
         (b"123456\n", 0o640, "others may read it"),
-        (b"\n", 0o600, "nothing in its first line"),
+        (b"\n", 0o600, "nothing in it"),
         (b"\xff\n", 0o600, "ASCII"),
     ],
 )

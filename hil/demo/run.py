@@ -21,7 +21,7 @@ from hil.demo.platform_view import PlatformView, Totals
 from hil.demo.screen import Moment, draw
 from hil.demo.storm import ADAPTER, Storm
 from hil.demo.summary import Summary
-from hil.demo.words import words
+from hil.demo.words import closing, words
 from hil.ledger import committed_blocks, compare
 from hil.process import wait_until
 from hil.site_file import Sealing
@@ -230,7 +230,7 @@ def run(options: Options) -> int:
 
         print(json.dumps(summary.as_object(), ensure_ascii=False))
     else:
-        print("\n".join(summary.as_lines()))
+        print("\n".join(summary.as_lines(closing(chinese=options.chinese))))
     return 0 if summary.ok else 1
 
 

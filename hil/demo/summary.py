@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,28 +81,27 @@ class Summary:
             "unplugged": {"devices": len(self.unplugged), "silent_since": list(self.unhealed)},
         }
 
-    def as_lines(self) -> list[str]:
-        """Give it for people."""
-        ledger, totals = self.ledger, self.totals
+    def as_lines(self, text: Mapping[str, str]) -> list[str]:
+        """Give it for people, in the sentences of ``hil.demo.words.closing``."""
+        ledger, totals, silent = self.ledger, self.totals, text["silent"]
         lines = [
-            f"devices   {self.heard} of {self.living} living ones verified"
-            + (f"; silent: {', '.join(self.silent)}" if self.silent else ""),
-            (
-                f"readings  {ledger.committed} committed, {ledger.arrived} arrived, {ledger.missing} lost, "
-                f"{ledger.twice} twice"
+            text["devices"].format(heard=self.heard, living=self.living)
+            + (silent.format(names=", ".join(self.silent)) if self.silent else ""),
+            text["readings"].format(
+                committed=ledger.committed, arrived=ledger.arrived, lost=ledger.missing, twice=ledger.twice
             ),
-            f"blocks    {totals.blocks} verified, {totals.receipted} receipted, {totals.refused} refused"
-            + (" (embedded archive: nobody receipts)" if self.embedded else ""),
-            f"values    {self.equal} as the devices told them, {len(self.wrong)} wrong",
-            *(f"wrong     {one}" for one in self.wrong[:_MOST_WRONG]),
-            f"chain     {'proven from the genesis to the last block' if self.verified else 'NOT proven'}",
+            text["blocks"].format(verified=totals.blocks, receipted=totals.receipted, refused=totals.refused)
+            + (text["embedded"] if self.embedded else ""),
+            text["values"].format(equal=self.equal, wrong=len(self.wrong)),
+            *(text["wrong"].format(what=one) for one in self.wrong[:_MOST_WRONG]),
+            text["proven" if self.verified else "unproven"],
         ]
-        lines += [f"storm     {kill}" for kill in self.kills]
+        lines += [text["storm"].format(what=kill) for kill in self.kills]
         if self.unplugged:
             back = len(self.unplugged) - len(self.unhealed)
-            silent = f"; silent: {', '.join(self.unhealed)}" if self.unhealed else ""
             lines.append(
-                f"adapter   {back} of {len(self.unplugged)} devices read again after it was put back{silent}"
+                text["adapter"].format(back=back, all=len(self.unplugged))
+                + (silent.format(names=", ".join(self.unhealed)) if self.unhealed else "")
             )
-        lines.append(f"seed      {self.seed}   {'ok' if self.ok else 'NOT ok'}")
+        lines.append(text["ok" if self.ok else "not ok"].format(seed=self.seed))
         return lines

@@ -108,6 +108,8 @@ class ControlClient:
             raise ControlError("the agent runs and does not answer") from error
         except OSError as error:
             raise ControlError(f"the agent ended the connection: {error.strerror}") from error
+        if len(line) == MAX_ANSWER_BYTES and not line.endswith(b"\n"):
+            raise ControlError(f"the agent's answer is longer than {MAX_ANSWER_BYTES} bytes; ask for less at once")
         if not line.endswith(b"\n"):
             raise ControlError("the agent ended the connection")
         return _answer(ask, line)

@@ -11,7 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
+from agent.control.binding import bind
 from agent.control.commands import AskCarryOut, AskPrepare, CarriedOutAnswer, PreparedAnswer
+from agent.control.places import Client, Places
 from agent.control.protocol import (
     ASKS,
     FOR_VIEWERS,
@@ -28,10 +30,16 @@ from agent.control.protocol import (
     RequestFailedError,
     Role,
     TapAnswer,
-    address_of,
 )
-from agent.control.wire import MAX_LINE_BYTES, WireError, from_json, read_object, to_json, write_line
-from agent.errors import ControlError
+from agent.control.wire import (
+    MAX_ANSWER_BYTES,
+    MAX_LINE_BYTES,
+    WireError,
+    from_json,
+    read_object,
+    to_json,
+    write_line,
+)
 from agent.health import AgentStatus
 
 MOST_CLIENTS: Final = 16
@@ -92,7 +100,7 @@ class ControlServer:
         self._path = path
         self._desk = desk
         self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.StreamWriter] = set()
+        self._places = Places(MOST_CLIENTS)
 
     async def start(self) -> None:
         """Open the socket with mode 0660.
@@ -100,7 +108,7 @@ class ControlServer:
         Raises:
             ControlError: the folder cannot be written, or another agent serves this socket.
         """
-        bound = _bind(self._path)
+        bound = bind(self._path, MOST_CLIENTS)
         self._server = await asyncio.start_unix_server(self._serve, sock=bound, limit=MAX_LINE_BYTES)
 
     async def aclose(self) -> None:
@@ -110,32 +118,45 @@ class ControlServer:
         self._server.close()
         with suppress(OSError):  # the next start replaces what is left
             self._path.unlink()
-        for writer in tuple(self._clients):
-            writer.close()
+        for client in self._places.everyone():
+            client.writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        leases: list[Lease] = []
-        if len(self._clients) >= MOST_CLIENTS:
-            writer.write(_failure(None, "busy", f"{MOST_CLIENTS} clients are connected already"))
-            writer.close()
-            return
-        self._clients.add(writer)
         try:
             uid = _uid(writer)
-            while await self._turn(reader, writer, uid, leases):
+        except OSError:  # it is gone already
+            writer.close()
+            return
+        client = Client(writer, uid, role_of(uid, os.geteuid()))
+        if not self._let_in(client):
+            client.hang_up(_failure(None, "busy", f"{MOST_CLIENTS} clients are connected already"))
+            return
+        try:
+            while await self._turn(reader, client):
                 pass
         except (OSError, TimeoutError) as error:
             _log.debug("control client left: %s", error)
         finally:
-            self._clients.discard(writer)
-            for lease in leases:
+            self._places.leave(client)
+            for lease in client.leases:
                 lease.release()
             writer.close()
 
-    async def _turn(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, uid: int, leases: list[Lease]
-    ) -> bool:
+    def _let_in(self, client: Client) -> bool:
+        """Give it a place, if need be that of one who only sits there."""
+        if self._places.is_full():
+            idle = self._places.in_the_way_of(client.role)
+            if idle is None:
+                return False
+            self._places.leave(idle)
+            idle.hang_up(_failure(None, "busy", "another client needed the place of this idle one; connect again"))
+        self._places.enter(client)
+        return True
+
+    async def _turn(self, reader: asyncio.StreamReader, client: Client) -> bool:
         """Serve one line; False when the client is done or cannot be understood any more."""
+        writer = client.writer
+        client.served = False
         try:
             line = await reader.readuntil(b"\n")
         except asyncio.IncompleteReadError:
@@ -143,26 +164,32 @@ class ControlServer:
         except asyncio.LimitOverrunError:
             writer.write(_failure(None, "bad-request", f"a line may have {MAX_LINE_BYTES} bytes"))
             return False
-        answer = await self._answer(line, uid, leases)
-        writer.write(answer)
+        if not self._places.spoke(client):
+            return False
+        client.served = True
+        writer.write(await self._answer(line, client))
         async with asyncio.timeout(SEND_PATIENCE_S):
             await writer.drain()
         return True
 
-    async def _answer(self, line: bytes, uid: int, leases: list[Lease]) -> bytes:
+    async def _answer(self, line: bytes, client: Client) -> bytes:
         number: object = None
         try:
             found = read_object(line)
             number = _number(found.pop("id", None))
             ask = _ask(found)
-            if role_of(uid, os.geteuid()) is not Role.TECHNICIAN and type(ask) not in FOR_VIEWERS:
+            if client.role is not Role.TECHNICIAN and type(ask) not in FOR_VIEWERS:
                 return _failure(number, "not-allowed", "only root and the agent's own user may ask this")
-            answer = await self._do(ask, leases, f"uid {uid}")
+            answer = await self._do(ask, client.leases, f"uid {client.uid}")
         except WireError as error:
             return _failure(number, "bad-request", str(error))
         except RequestFailedError as error:
             return _failure(number, error.failure.code, error.failure.detail)
-        return write_line({"id": number, "ok": True, "answer": to_json(answer)})
+        told = write_line({"id": number, "ok": True, "answer": to_json(answer)})
+        if len(told) > MAX_ANSWER_BYTES:
+            much = f"the answer has {len(told)} bytes, {MAX_ANSWER_BYTES} fit; ask for less at once"
+            return _failure(number, "answer-too-long", much)
+        return told
 
     async def _do(self, ask: Ask, leases: list[Lease], who: str) -> Answer:
         if isinstance(ask, AskStatus):
@@ -210,33 +237,3 @@ def _uid(writer: asyncio.StreamWriter) -> int:
 def role_of(uid: int, own_uid: int) -> Role:
     """Give the role of a user id: root and the agent's own user are technicians."""
     return Role.TECHNICIAN if uid in (0, own_uid) else Role.VIEWER
-
-
-def _bind(path: Path) -> socket.socket:
-    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with address_of(path) as address:
-            if path.exists():
-                _refuse_living(path, address)
-                path.unlink()
-            before = os.umask(0o117)
-            try:
-                bound.bind(address)
-            finally:
-                os.umask(before)
-        bound.listen(MOST_CLIENTS)
-    except OSError as error:
-        bound.close()
-        raise ControlError(f"cannot open the control socket {path}: {error.strerror or error}") from error
-    except ControlError:
-        bound.close()
-        raise
-    return bound
-
-
-def _refuse_living(path: Path, address: str) -> None:
-    with socket.socket(socket.AF_UNIX) as probe, suppress(ConnectionRefusedError, FileNotFoundError):
-        probe.settimeout(1.0)
-        probe.connect(address)
-        raise ControlError(f"another agent serves {path}; give each agent a run_dir of its own")

@@ -91,11 +91,13 @@ async def test_a_database_that_is_gone_is_told_and_nothing_is_receipted_until_it
 async def test_a_collector_that_comes_back_greets_and_a_waiting_gateway_goes_on_at_once(
     tmp_path: Path, broker: Broker, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.delivery.standing.REFUSED_PAUSE_S", 3600.0)
     platform = Platform(tmp_path / "c.db", gateway)
     outbox = Outbox(gateway)
     async with running(uplink_of(outbox, broker.url, platform.key_line)) as uplink:
         async with platform.serving(broker.url):
+            await until(lambda: outbox.all_receipted)
+            monkeypatch.setattr("agent.delivery.standing.REFUSED_PAUSE_S", 3600.0)
+            outbox.seal(1)  # once this is taken in, the next refusal is waited out for an hour
             await until(lambda: outbox.all_receipted)
         outbox.seal(10)
         await until(lambda: Outcome.NO_SUBSCRIBERS in dict(uplink.status().refusals))

@@ -224,7 +224,7 @@ class Link:
             took_ns = self._busy_ns - sent_ns - len(frame.raw) * self._character_ns
             self._turnaround.answered(decoder.peer, max(0, took_ns))
         self._counts["replies"] += 1
-        self._behind = hearing.raw.partition(frame.raw)[2]
+        self._behind = hearing.raw[hearing.raw.find(frame.raw) + len(frame.raw) :]
         return frame
 
     async def _quiet(self, not_before_ns: int, *, speaks: bool) -> None:

@@ -131,8 +131,7 @@ def test_a_scan_finds_meters_and_add_takes_them_into_the_site_file(
     assert (again.code, "nothing that could be added" in again.err) == (1, True)
     assert [one["device"] for one in known["found"]] == ["cjt188-water-00001234567890"]
     assert known["probes"] <= 2  # it is asked by its own address first
-    assert unseen.code == 69
-    assert "Look for it with tidegate scan" in unseen.err
+    assert (unseen.code, "search first: tidegate scan" in unseen.err) == (2, True)
 
 
 def test_a_device_of_every_protocol_is_found_and_proposed_with_no_hint(

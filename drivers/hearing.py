@@ -128,6 +128,11 @@ class Hearing(Generic[F]):
             count_noise(self._counts, event.raw, NoiseReason.SURPLUS if surplus else reason)
 
 
+def behind(heard: bytes, answer: bytes) -> bytes:
+    """Give what of ``heard`` came behind ``answer``, which stands in it; of no bytes where silence is the answer."""
+    return heard[heard.find(answer) + len(answer) :]
+
+
 def count_noise(counts: Counter[str], raw: bytes, reason: NoiseReason = NoiseReason.GARBAGE) -> None:
     """Count one stretch of noise and its bytes, in the names of ``LinkCounters``."""
     if reason in (NoiseReason.GARBAGE, NoiseReason.BAD_CHECKSUM):

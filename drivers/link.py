@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 from drivers.clock import Clock, Pause
 from drivers.codec.framing import Frame, ReplyDecoder
 from drivers.errors import ChecksumError, FrameError, LinkDownError, NoReplyError
-from drivers.hearing import Hearing, count_noise
+from drivers.hearing import Hearing, behind, count_noise
 from drivers.link_counters import LinkCounters
 from drivers.profile import LineSettings
 from drivers.sources import ByteStream
@@ -224,7 +224,7 @@ class Link:
             took_ns = self._busy_ns - sent_ns - len(frame.raw) * self._character_ns
             self._turnaround.answered(decoder.peer, max(0, took_ns))
         self._counts["replies"] += 1
-        self._behind = hearing.raw[hearing.raw.find(frame.raw) + len(frame.raw) :]
+        self._behind = behind(hearing.raw, frame.raw)
         return frame
 
     async def _quiet(self, not_before_ns: int, *, speaks: bool) -> None:

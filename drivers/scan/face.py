@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 from drivers.codec.framing import Frame, Noise, NoiseReason, ReplyDecoder
 from drivers.codec.modbus_rtu import encode
 from drivers.errors import ChecksumError, FrameError, NoReplyError
+from drivers.hearing import behind
 from drivers.link_counters import LinkCounters
 from drivers.profile import LineSettings
 from drivers.scan.line import Came, ScanLine
@@ -112,7 +113,7 @@ class ScanFace:
             hearing = _Hearing(request, decoder.fresh())
             frame = hearing.end(self._came[key])
             if frame is not None and (accept is None or accept(frame)):
-                self._behind = hearing.raw.partition(frame.raw)[2]
+                self._behind = behind(hearing.raw, frame.raw)
                 return frame
             if not hearing.failed:
                 break

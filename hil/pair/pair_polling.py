@@ -84,7 +84,7 @@ def test_a_wrong_checksum_is_never_a_reading(
     unit = random.Random(seeded).choice(LIVING)
     bench.arm(unit, Fault.FLIP, 1000)
     codes: Counter[str] = Counter()
-    for _ in range(4 * bench.rounds):
+    for _ in range(12 * bench.rounds):
         for one in bench.checked(gateway.read(*LIVING)):
             assert bool(one.values) is (one.unit != unit), one
             if one.unit == unit:
